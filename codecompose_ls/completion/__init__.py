@@ -1,0 +1,1 @@
+"""The completion pipeline, from a document and a cursor to a suggestion."""

@@ -1,0 +1,1 @@
+"""The workspace: which files may be read, and what they hold."""

@@ -1,0 +1,1 @@
+"""Token level: ONNX graph and session, KV reuse, decoding."""

@@ -1,0 +1,1 @@
+"""The protocol face: the only package that knows pygls and lsprotocol."""

@@ -1,0 +1,1 @@
+"""From context to token ids: FIM templates, metadata header, token budget."""

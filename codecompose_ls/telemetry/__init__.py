@@ -1,0 +1,1 @@
+"""Events of a suggestion's life, their store and their metrics. Knows nobody."""

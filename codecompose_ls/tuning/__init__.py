@@ -1,0 +1,1 @@
+"""Training: corpus, filters, objectives, pre-training. torch is imported inside functions only."""
