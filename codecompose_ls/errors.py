@@ -1,12 +1,12 @@
 """Every error a user can meet, in one tree.
 
-    CodeComposeError            one clear line: what is wrong and what to do; the command line exits with 2
-    +-- InputError              a path, a position, an argument or a setting that cannot be used
-    +-- ModelError              a model on disk that is missing, corrupt, or of a kind we cannot serve
-    +-- EngineError             the engine failed while answering (out of memory, a crash of the runtime)
-    +-- BackendError            a remote backend refused, failed or timed out
-    +-- MissingExtraError       a command that needs an optional dependency
-    Cancelled                   not an error to show: the request was superseded or cancelled by the client
+CodeComposeError            one clear line: what is wrong and what to do; the command line exits with 2
++-- InputError              a path, a position, an argument or a setting that cannot be used
++-- ModelError              a model on disk that is missing, corrupt, or of a kind we cannot serve
++-- EngineError             the engine failed while answering (out of memory, a crash of the runtime)
++-- BackendError            a remote backend refused, failed or timed out
++-- MissingExtraError       a command that needs an optional dependency
+Cancelled                   not an error to show: the request was superseded or cancelled by the client
 """
 
 
@@ -37,5 +37,5 @@ class MissingExtraError(CodeComposeError):
         super().__init__(f"this command needs {package}: pip install 'codecompose-ls[{extra}]'")
 
 
-class Cancelled(Exception):  # noqa: N818 - a control signal, not an error
+class Cancelled(Exception):
     """The request was superseded by a newer one or cancelled by the client."""

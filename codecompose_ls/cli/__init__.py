@@ -1,1 +1,69 @@
-"""The command line: one module a command; parses, calls, prints; no logic."""
+"""The command line: one module a command; parses, calls, prints; no logic.
+
+A command module has HELP (one line), EXAMPLE, `add_arguments(parser)` and `run(args) -> int`. It is imported only when
+it is asked for, so that `pretrain` runs where the server's dependencies are not installed and the server starts fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from codecompose_ls import __version__
+from codecompose_ls.errors import CodeComposeError
+
+COMMANDS: dict[str, str] = {
+    "lsp": "start the language server (stdio, or --tcp HOST:PORT)",
+    "complete": "complete code at FILE:LINE:COL",
+    "demo": "watch real code being completed as it is typed",
+    "doctor": "check the environment and the model, and say how to mend what is wrong",
+    "bench": "measure latencies against the budgets",
+    "telemetry": "print what the suggestions were worth",
+    "evaluate": "measure how well hidden lines of a folder are completed",
+    "pretrain": "train a tokenizer and a base model from folders of source code",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit status 0, 2 with one clear line for bad input, 130 when interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _overview()
+    if not arguments or arguments[0] not in COMMANDS:
+        parser.parse_args(arguments)
+        parser.print_help()
+        return 0
+    name = arguments[0]
+    command = import_module(f"codecompose_ls.cli.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"codecompose-ls {name}",
+        description=f"{command.HELP}.",
+        epilog=f"example: {command.EXAMPLE}",
+    )
+    command.add_arguments(parser)
+    try:
+        return int(command.run(parser.parse_args(arguments[1:])))
+    except CodeComposeError as error:
+        print(f"codecompose-ls: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (a pager, `head`) has left; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _overview() -> argparse.ArgumentParser:
+    listing = "\n".join(f"  {name:<10} {help}" for name, help in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="codecompose-ls",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"Code completion as ghost text, offline, with a model of its own.\n\ncommands:\n{listing}",
+        epilog="example: codecompose-ls complete src/app.py:12:8\nhelp on a command: codecompose-ls COMMAND --help",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("command", nargs="?", choices=COMMANDS, help=argparse.SUPPRESS, metavar="COMMAND")
+    return parser

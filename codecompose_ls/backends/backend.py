@@ -1,0 +1,44 @@
+"""What every backend can do: stream a completion for a context, and say how it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from enum import IntEnum
+from typing import Protocol
+
+from codecompose_ls.types import Context, Piece, Sampling, Stop
+
+
+class Priority(IntEnum):
+    """Lower runs first; a waiting higher priority stops a running lower one."""
+
+    REQUEST = 0
+    WARM = 1
+    SPECULATE = 2
+
+
+class Backend(Protocol):
+    """Answers contexts. Errors are `EngineError`, `BackendError`, `ModelError`; a stop that was set raises `Cancelled`."""
+
+    #: Name of the weights that answer, for the cache key, the status and telemetry.
+    model: str
+
+    #: Nothing is running or waiting, so asking costs no debounce.
+    @property
+    def idle(self) -> bool: ...
+
+    #: Characters of prefix and suffix that fit its context window.
+    @property
+    def window_chars(self) -> tuple[int, int]: ...
+
+    def stream(
+        self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
+    ) -> AsyncIterator[Piece]:
+        """Yield text as it is generated; the consumer may leave early, which stops the generation."""
+        ...
+
+    async def warm(self, context: Context) -> None:
+        """Prefill for a context that is likely to be asked next; never raises."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,167 @@
+"""Settings: what can be set, where it comes from, and what happens to a wrong value.
+
+Later sources win: defaults, user file, environment (`CODECOMPOSE_DEBOUNCE_MS=50`), the editor (initializationOptions,
+then didChangeConfiguration). The project file belongs to whoever wrote the repository, so it may only narrow, whatever
+the others say: `narrows` marks what it may touch, and it can only switch off or add (DESIGN.md, Trust). A wrong value is
+reported once, by name, and the value before it stays.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+PROJECT_FILE = ".codecompose.toml"
+
+
+def _setting(
+    default: Any, help: str, *, choices: tuple[str, ...] = (), low: int = 0, high: int = 2**31, narrows: bool = False
+) -> Any:
+    metadata = {"help": help, "choices": choices, "low": low, "high": high, "narrows": narrows}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting with its default; the editor spells them in camelCase."""
+
+    enabled: bool = _setting(True, "complete at all", narrows=True)
+    disabled_languages: tuple[str, ...] = _setting((), "LSP language ids to leave alone", narrows=True)
+    ignore: tuple[str, ...] = _setting((), "paths never read, in .gitignore syntax", narrows=True)
+    model: str = _setting("base", "a model's folder, or its name; 'base' is the one we ship")
+    multi_line: str = _setting("scope", "where more than one line is suggested", choices=("scope", "never"))
+    max_tokens: int = _setting(64, "longest suggestion, in tokens", low=1, high=512)
+    debounce: str = _setting("adaptive", "wait before asking the model", choices=("adaptive", "fixed"))
+    debounce_ms: int = _setting(75, "the wait when debounce is 'fixed'; the longest wait when 'adaptive'", high=5000)
+    speculate: bool = _setting(True, "prepare the suggestion after the one on screen")
+    popup: bool = _setting(False, "also answer textDocument/completion, for editors without ghost text")
+    threads: int = _setting(2, "threads of the local engine", low=1, high=64)
+    telemetry: bool = _setting(True, "count suggestions in a local database; nothing leaves the machine")
+    log_level: str = _setting("warning", "what the log on stderr holds", choices=("debug", "info", "warning", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A value that could not be used; `str` is the one line shown to the user."""
+
+    setting: str
+    message: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: setting '{self.setting}' {self.message}"
+
+
+_FIELDS = {item.name: item for item in fields(Settings)}
+
+
+def merge(
+    base: Settings, values: Mapping[str, Any], *, source: str, narrow: bool = False
+) -> tuple[Settings, list[Problem]]:
+    """Lay `values` (snake_case or camelCase names) over `base`; with `narrow` only what a project may say is taken."""
+    problems: list[Problem] = []
+    changes: dict[str, Any] = {}
+    for key, value in values.items():
+        name = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", str(key)).lower()
+        if name not in _FIELDS:
+            problems.append(Problem(str(key), f"is unknown; known are {', '.join(_FIELDS)}", source))
+        elif narrow and not _FIELDS[name].metadata["narrows"]:
+            problems.append(Problem(str(key), "cannot be set by a project, only by its user", source))
+        elif message := _fault(name, value):
+            problems.append(Problem(str(key), message, source))
+        else:
+            changes[name] = _narrowed(base, name, value) if narrow else _plain(value)
+    return replace(base, **changes), problems
+
+
+def _fault(name: str, value: Any) -> str:
+    """Say what is wrong with a value, or nothing."""
+    default, rules = _FIELDS[name].default, _FIELDS[name].metadata
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else f"must be true or false, not {value!r}"
+    if isinstance(default, int):
+        if isinstance(value, bool) or not isinstance(value, int):
+            return f"must be a whole number, not {value!r}"
+        low, high = rules["low"], rules["high"]
+        return "" if low <= value <= high else f"must be between {low} and {high}, not {value}"
+    if isinstance(default, tuple):
+        good = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        return "" if good else f"must be a list of strings, not {value!r}"
+    if not isinstance(value, str):
+        return f"must be a string, not {value!r}"
+    choices = rules["choices"]
+    return f"must be one of {', '.join(choices)}, not {value!r}" if choices and value not in choices else ""
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def _narrowed(base: Settings, name: str, value: Any) -> Any:
+    """Combine a project's value with the user's so that it can only take away."""
+    before = getattr(base, name)
+    return (before and value) if isinstance(before, bool) else (*before, *value)
+
+
+def user_file() -> Path:
+    """Where the user's settings live (`CODECOMPOSE_CONFIG` overrides it)."""
+    from platformdirs import user_config_path
+
+    override = os.environ.get("CODECOMPOSE_CONFIG")
+    return Path(override) if override else user_config_path("codecompose-ls") / "settings.toml"
+
+
+def load(*, root: Path | None = None, editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[Problem]]:
+    """Read all sources in their order; never raises for their content."""
+    settings = Settings()
+    problems: list[Problem] = []
+    layers: list[tuple[Mapping[str, Any], str, bool]] = []
+    for path, narrow in ((user_file(), False), (root / PROJECT_FILE if root else None, True)):
+        if path is not None:
+            values, fault = _read(path)
+            problems += fault
+            layers.append((values, path.name, narrow))
+    layers.append((_environment(), "environment", False))
+    layers.append((editor or {}, "editor", False))
+    # What a project takes away stays away whoever speaks later, so its layer is laid last.
+    for values, source, narrow in sorted(layers, key=lambda layer: layer[2]):
+        settings, found = merge(settings, values, source=source, narrow=narrow)
+        problems += found
+    return settings, problems
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), []
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return {}, [Problem("*", f"cannot be read ({error}); the file is left out", path.name)]
+
+
+def _environment() -> dict[str, Any]:
+    """Read `CODECOMPOSE_<SETTING>`; numbers, booleans and comma-separated lists are spelled as text."""
+    found: dict[str, Any] = {}
+    for name, item in _FIELDS.items():
+        text = os.environ.get(f"CODECOMPOSE_{name.upper()}")
+        if text is not None:
+            found[name] = _parsed(text, item.default)
+    return found
+
+
+def _parsed(text: str, default: Any) -> Any:
+    """Turn an environment's text into the default's type; what does not fit is returned as it is, for the message."""
+    if isinstance(default, bool):
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    if isinstance(default, int):
+        return int(text) if re.fullmatch(r"-?\d+", text) else text
+    return tuple(part for part in text.split(",") if part) if isinstance(default, tuple) else text
