@@ -2,8 +2,8 @@
 
 Later sources win: defaults, user file, environment (`CODECOMPOSE_DEBOUNCE_MS=50`), the editor (initializationOptions,
 then didChangeConfiguration). The project file belongs to whoever wrote the repository, so it may only narrow, whatever
-the others say: `narrows` marks what it may touch, and it can only switch off or add (DESIGN.md, Trust). A wrong value is
-reported once, by name, and the value before it stays.
+the others say: `narrows` marks what it may touch, and it can only switch off or add. A wrong value is reported once, by
+name, and the value before it stays.
 """
 
 from __future__ import annotations
@@ -118,24 +118,21 @@ def user_file() -> Path:
 
 def load(*, root: Path | None = None, editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[Problem]]:
     """Read all sources in their order; never raises for their content."""
+    user, problems = _read(user_file())
+    layers = [(user, user_file().name, False), (_environment(), "environment", False), (editor or {}, "editor", False)]
+    if root is not None:
+        # Laid last: what a project takes away stays away, whoever speaks.
+        project, faults = _read(root / PROJECT_FILE)
+        problems += faults
+        layers.append((project, PROJECT_FILE, True))
     settings = Settings()
-    problems: list[Problem] = []
-    layers: list[tuple[Mapping[str, Any], str, bool]] = []
-    for path, narrow in ((user_file(), False), (root / PROJECT_FILE if root else None, True)):
-        if path is not None:
-            values, fault = _read(path)
-            problems += fault
-            layers.append((values, path.name, narrow))
-    layers.append((_environment(), "environment", False))
-    layers.append((editor or {}, "editor", False))
-    # What a project takes away stays away whoever speaks later, so its layer is laid last.
-    for values, source, narrow in sorted(layers, key=lambda layer: layer[2]):
+    for values, source, narrow in layers:
         settings, found = merge(settings, values, source=source, narrow=narrow)
         problems += found
     return settings, problems
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+def _read(path: Path) -> tuple[Mapping[str, Any], list[Problem]]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -148,7 +145,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         return {}, [Problem("*", f"cannot be read ({error}); the file is left out", path.name)]
 
 
-def _environment() -> dict[str, Any]:
+def _environment() -> Mapping[str, Any]:
     """Read `CODECOMPOSE_<SETTING>`; numbers, booleans and comma-separated lists are spelled as text."""
     found: dict[str, Any] = {}
     for name, item in _FIELDS.items():

@@ -32,7 +32,7 @@ class Source(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text at one version. `path` is relative to the repository with forward slashes, as the prompt's header prints it."""
+    """A text at one version. `path` is relative to the repository, with forward slashes, as the header prints it."""
 
     uri: str
     path: str
@@ -61,7 +61,7 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a backend may know: windows around the cursor and metadata. `multiline` allows more than the current line."""
+    """What a backend may know: windows around the cursor and metadata; `multiline` allows more than one line."""
 
     language: str
     path: str

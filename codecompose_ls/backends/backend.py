@@ -18,7 +18,10 @@ class Priority(IntEnum):
 
 
 class Backend(Protocol):
-    """Answers contexts. Errors are `EngineError`, `BackendError`, `ModelError`; a stop that was set raises `Cancelled`."""
+    """Answers contexts. 
+
+    Errors are `EngineError`, `BackendError`, `ModelError`; a stop that was set raises `Cancelled`.
+    """
 
     #: Name of the weights that answer, for the cache key, the status and telemetry.
     model: str

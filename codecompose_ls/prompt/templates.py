@@ -1,7 +1,7 @@
 """FIM templates as data: which sentinels a model family was trained with, and in which order.
 
-A template is the prompt as its authors print it. `{header}`, `{prefix}` and `{suffix}` are text, encoded piece by piece with
-special tokens switched off; everything listed in `sentinels` is a single token id (`Bavarian et al. 2022`, section 3).
+A template is the prompt as its authors print it. `{header}`, `{prefix}` and `{suffix}` are text, encoded piece by piece
+with special tokens switched off; what `sentinels` lists is a single token id each (Bavarian et al. 2022, section 3).
 """
 
 from __future__ import annotations
