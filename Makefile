@@ -1,0 +1,41 @@
+# `make` alone lists the targets. Everything is set up in .venv from a bare clone; Python >= 3.10 is all it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check editors wheel clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/run ## watch real code being completed by the shipped model
+	@$(BIN)/codecompose-ls demo
+
+test: .venv/dev ## unit tests and the server over stdio
+	@$(BIN)/python -m pytest
+
+test-all: .venv/dev check editors ## everything: style, types, unit, stdio, real editors
+	@$(BIN)/python -m pytest tests/unit tests/lsp tests/editors
+
+check: .venv/dev ## style, types, import layers
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+editors: ## real VS Code and Neovim for the tests, into .editors
+	@scripts/editors.sh
+
+wheel: .venv/dev ## a wheel with the weights inside, into dist
+	@$(PIP) build && $(BIN)/python -m build --wheel --outdir dist
+
+clean: ## forget all set-up
+	rm -rf .venv .editors build dist
+
+.venv/python: # the environment itself
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "codecompose-ls needs Python 3.10 or newer: make PYTHON=python3.11 ..."; exit 2; }
+	@echo "setting up .venv ..." && $(PYTHON) -m venv .venv && touch $@
+
+.venv/run: .venv/python pyproject.toml constraints.txt
+	@$(PIP) --editable . && touch $@
+
+.venv/dev: .venv/run
+	@$(PIP) --editable '.[tune,dev]' && touch $@
