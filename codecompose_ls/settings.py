@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from codecompose_ls import folders
+
 PROJECT_FILE = ".codecompose.toml"
 
 
@@ -108,18 +110,14 @@ def _narrowed(base: Settings, name: str, value: Any) -> Any:
     return (before and value) if isinstance(before, bool) else (*before, *value)
 
 
-def user_file() -> Path:
-    """Where the user's settings live (`CODECOMPOSE_CONFIG` overrides it)."""
-    from platformdirs import user_config_path
-
-    override = os.environ.get("CODECOMPOSE_CONFIG")
-    return Path(override) if override else user_config_path("codecompose-ls") / "settings.toml"
-
-
 def load(*, root: Path | None = None, editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[Problem]]:
     """Read all sources in their order; never raises for their content."""
-    user, problems = _read(user_file())
-    layers = [(user, user_file().name, False), (_environment(), "environment", False), (editor or {}, "editor", False)]
+    user, problems = _read(folders.settings())
+    layers = [
+        (user, folders.settings().name, False),
+        (_environment(), "environment", False),
+        (editor or {}, "editor", False),
+    ]
     if root is not None:
         # Laid last: what a project takes away stays away, whoever speaks.
         project, faults = _read(root / PROJECT_FILE)

@@ -1,0 +1,138 @@
+"""`codecompose-ls doctor`: environment, model, a timed self-test; what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from codecompose_ls import __version__
+from codecompose_ls.errors import CodeComposeError
+
+HELP = "check the environment and the model, and say how to mend what is wrong"
+EXAMPLE = "codecompose-ls doctor --json"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `mend` says what to do when it is not `good`."""
+
+    check: str
+    good: bool
+    detail: str
+    mend: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="a model's folder or name (the one the settings name)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print every finding; exit status 1 when something is wrong."""
+    findings: list[Finding] = []
+    for finding in _checks(args.model):
+        findings.append(finding)
+        if not args.json:
+            _print(finding)
+    if args.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+def _print(finding: Finding) -> None:
+    print(f"{'ok  ' if finding.good else 'BAD '} {finding.check:<10} {finding.detail}", flush=True)
+    if not finding.good:
+        print(f"                -> {finding.mend}")
+
+
+def _checks(model: str | None) -> Iterator[Finding]:
+    from codecompose_ls import folders, settings
+
+    loaded, problems = settings.load(root=Path.cwd())
+    yield Finding(
+        "version", True, f"codecompose-ls {__version__}, Python {platform.python_version()}, {os.cpu_count()} cores"
+    )
+    yield from _packages()
+    mend = f"edit {folders.settings()}, {settings.PROJECT_FILE} or the environment"
+    yield Finding("settings", not problems, "; ".join(map(str, problems)) or "all values are good", mend)
+    yield from _folders()
+    name = model or loaded.model
+    try:
+        yield from _self_test(name, loaded.threads)
+    except CodeComposeError as error:
+        yield Finding("model", False, str(error), "set 'model' to a folder with a model, or to 'base'")
+
+
+def _packages() -> Iterator[Finding]:
+    wanted = ("pygls", "onnxruntime", "tokenizers", "tree-sitter")
+    missing = [name for name in wanted if not _version(name)]
+    found = ", ".join(f"{name} {_version(name)}" for name in wanted if name not in missing)
+    yield Finding("packages", not missing, found or "none", f"pip install {' '.join(missing)}")
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _folders() -> Iterator[Finding]:
+    from codecompose_ls import folders
+
+    for name, find in (("cache", folders.cache), ("data", folders.data)):
+        folder = find()
+        fault = _unwritable(folder)
+        yield Finding(
+            name, not fault, f"{folder}{fault}", f"free space or mend the rights, or set CODECOMPOSE_{name.upper()}"
+        )
+
+
+def _unwritable(folder: Path) -> str:
+    probe = folder / ".probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"0" * 4096)
+        probe.unlink()
+    except OSError as error:
+        return f": cannot be written ({error.strerror})"
+    return ""
+
+
+def _self_test(name: str, threads: int) -> Iterator[Finding]:
+    """Load the model as the server does and complete one line; timings are of this machine, now."""
+    from codecompose_ls.backends.local import LocalBackend
+    from codecompose_ls.models.registry import resolve
+    from codecompose_ls.types import Context, Sampling
+
+    folder = resolve(name)
+    load_ms, backend = _timed(lambda: LocalBackend(folder, threads=threads))
+    yield Finding("model", True, f"{name}: {backend.model}, ready in {load_ms:.0f} ms")
+    context = Context("python", "main.py", "import sys\n\n\ndef main():\n    print(sys.argv[", "\n\n\nmain()\n")
+
+    async def complete() -> str:
+        pieces = backend.stream(context, Sampling(max_tokens=16), stop=threading.Event())
+        return "".join([piece.text async for piece in pieces])
+
+    try:
+        cold_ms, text = _timed(lambda: asyncio.run(complete()))
+        warm_ms, _ = _timed(lambda: asyncio.run(complete()))
+    finally:
+        backend.close()
+    detail = f"16 tokens in {cold_ms:.0f} ms cold, {warm_ms:.0f} ms warm; print(sys.argv[ -> {text.splitlines()[:1]}"
+    yield Finding("self-test", bool(text), detail, "the model answered nothing; choose another one")
+
+
+def _timed(work: Callable[[], object]) -> tuple[float, object]:
+    began = time.perf_counter()
+    result = work()
+    return (time.perf_counter() - began) * 1000, result
