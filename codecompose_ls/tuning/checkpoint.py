@@ -1,0 +1,73 @@
+"""Checkpoints: weights, optimiser state and counters in one safetensors file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from codecompose_ls.errors import ModelError
+
+_NETWORK = "network"
+
+
+def save_checkpoint(
+    path: Path, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer], state: Mapping[str, Any]
+) -> None:
+    """Write everything a run needs to go on; `state` is JSON-serialisable."""
+    tensors = {f"{_NETWORK}.{name}": value for name, value in network.state_dict().items()}
+    for key, optimizer in optimizers.items():
+        for number, values in optimizer.state_dict()["state"].items():
+            tensors |= {f"{key}.{number}.{name}": value for name, value in values.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial, {"state": json.dumps(state)})
+    replace_synced(partial, path)
+
+
+def load_checkpoint(path: Path, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Any]:
+    """Put a checkpoint's tensors into the network and the optimisers; return its state."""
+    state = read_state(path)
+    groups: dict[str, dict[Any, Any]] = {key: {} for key in (_NETWORK, *optimizers)}
+    with safe_open(path, framework="pt") as file:
+        for full in file.keys():  # noqa: SIM118 - not a dict
+            key, name = full.split(".", 1)
+            groups[key][name] = file.get_tensor(full)
+    network.load_state_dict(groups[_NETWORK])
+    for key, optimizer in optimizers.items():
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in groups[key].items():
+            number, field = name.split(".", 1)
+            states.setdefault(int(number), {})[field] = value
+        optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    return state
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Return a checkpoint's state alone. Raises ModelError where the file is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            state: dict[str, Any] = json.loads((file.metadata() or {})["state"])
+            return state
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ModelError(f"{path} is not a checkpoint of ours, or is damaged ({error}): delete it to start anew") from error
+
+
+def replace_synced(partial: Path, path: Path) -> None:
+    """Rename a finished file into place, and have both on disk when this returns."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

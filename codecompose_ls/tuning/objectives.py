@@ -1,0 +1,195 @@
+"""Training objectives: pure functions that cut a document into prefix, middle and suffix, and lay the pieces out as tokens.
+
+FIM after Bavarian et al. 2022 (character-level cuts, joint PSM and SPM, loss on everything); LCM after CodeCompose (Murali et
+al. 2023): cuts at trigger characters to the end of the line, because that is where a suggestion is asked for and ends.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from codecompose_ls.languages import TRIGGER_CHARACTERS
+from codecompose_ls.prompt.templates import CODECOMPOSE
+from codecompose_ls.tuning.corpus import Document
+from codecompose_ls.tuning.tokenizer import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Shares of the objectives; a group's shares sum to 1."""
+
+    fim_rate: float = 0.7
+    #: Suffix first, the order the server asks in.
+    fim_spm_rate: float = 0.7
+    line: float = 0.6
+    block: float = 0.15
+    span: float = 0.25
+    header_full: float = 0.8
+    header_language: float = 0.1
+
+
+#: Chance that a line cut starts at the line's first character, that it stops before closing brackets an editor has put in.
+LINE_START, BEFORE_CLOSERS = 0.3, 0.15
+MAX_SPAN_CHARACTERS = 400
+MAX_BLOCK_LINES = 12
+
+_CLOSERS = re.compile(r"[)\]}:;,'\"]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The middle of a document is text[start:end]."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """prefix + middle + suffix is a contiguous slice of the document."""
+
+    prefix: str
+    middle: str
+    suffix: str
+
+
+def line_cut(text: str, rng: Generator) -> Cut | None:
+    """Cut from a trigger position of a random line to the line's end (sometimes to before its closers); None on a blank line."""
+    start, end = _line_at(text, int(rng.integers(len(text))))
+    line = text[start:end].rstrip()
+    end = start + len(line)
+    first = start + len(line) - len(line.lstrip())
+    if first == end:
+        return None
+    triggers = [at for at in range(first + 1, end) if text[at - 1] in TRIGGER_CHARACTERS]
+    begin = first if not triggers or rng.random() < LINE_START else triggers[int(rng.integers(len(triggers)))]
+    closers = _CLOSERS.search(text[begin:end])
+    if closers and closers.start() > 0 and rng.random() < BEFORE_CLOSERS:
+        end = begin + closers.start()
+    return Cut(begin, end)
+
+
+def block_cut(text: str, rng: Generator) -> Cut | None:
+    """Cut the body a line opens, or the rest of the scope from a line's first character; None where there is no such thing."""
+    start, end = _line_at(text, int(rng.integers(len(text))))
+    if not text[start:end].strip():
+        return None
+    indent = _indent(text[start:end])
+    opens = _block_end(text, end, minimum=indent + 1)
+    if opens > end:
+        return Cut(end, opens)
+    return Cut(start + indent, _block_end(text, end, minimum=indent))
+
+
+def span_cut(text: str, rng: Generator) -> Cut:
+    """Cut between two random characters (Bavarian et al. 2022), at most MAX_SPAN_CHARACTERS apart."""
+    start = int(rng.integers(len(text) + 1))
+    return Cut(start, int(rng.integers(start, min(len(text), start + MAX_SPAN_CHARACTERS) + 1)))
+
+
+def window(text: str, cut: Cut, *, characters: int, suffix_share: float) -> Pieces:
+    """Keep about `characters` around the middle: whole lines before and after it, `suffix_share` of the room after."""
+    room = max(0, characters - (cut.end - cut.start))
+    after = min(len(text) - cut.end, int(room * suffix_share))
+    before = min(cut.start, room - after)
+    after = min(len(text) - cut.end, room - before)
+    left, right = cut.start - before, cut.end + after
+    if left > 0:
+        # A whole line to begin with, unless the first line break is beyond the cut.
+        left = (text.find("\n", left, cut.start) + 1) or left
+    if right < len(text):
+        right = text.rfind("\n", cut.end, right) if "\n" in text[cut.end : right] else right
+    return Pieces(text[left : cut.start], text[cut.start : cut.end], text[cut.end : right])
+
+
+def header_text(document: Document, mixture: Mixture, rng: Generator) -> str | None:
+    """Return what follows the header's sentinel: language and path, language alone, or None for no header at all."""
+    draw = rng.random()
+    if draw < mixture.header_full:
+        return f"{document.language} {document.path}\n"
+    return f"{document.language}\n" if draw < mixture.header_full + mixture.header_language else None
+
+
+def example(
+    document: Document, encoder: Encoder, *, length: int, rate: float, mixture: Mixture, rng: Generator
+) -> list[int]:
+    """Return one training example of at most `length` tokens; `rate` is characters a token.
+
+    It is plain left to right, or fill-in-the-middle with its cut drawn by the mixture, and always ends where the text does: with
+    the end-of-text token after a middle and at the end of a document.
+    """
+    heading = header_text(document, mixture, rng)
+    head = [] if heading is None else [encoder.sentinels["<|file_sep|>"], *encoder.encode(heading)]
+    head = head[: length // 2]
+    # Rather a little too long than too short: what is over is cut from the edges below.
+    characters = int((length - len(head)) * rate * 1.05)
+    cut = _draw_cut(document.text, mixture, rng) if rng.random() < mixture.fim_rate else None
+    if cut is None or (cut.end - cut.start) > characters // 2:
+        return plain(document.text, encoder, head=head, length=length, characters=characters, rng=rng)
+    pieces = window(document.text, cut, characters=characters, suffix_share=float(rng.uniform(0.1, 0.5)))
+    return arrange(pieces, encoder, head=head, length=length, spm=bool(rng.random() < mixture.fim_spm_rate))
+
+
+def plain(text: str, encoder: Encoder, *, head: list[int], length: int, characters: int, rng: Generator) -> list[int]:
+    """Return a left-to-right slice from a random line on; end of text follows only where the document ends."""
+    start = int(rng.integers(max(1, len(text) - characters // 2))) if len(text) > characters else 0
+    start = text.rfind("\n", 0, start) + 1
+    body = encoder.encode(text[start : start + characters])
+    if start + characters >= len(text):
+        body.append(encoder.end)
+    return (head + body)[:length]
+
+
+def arrange(pieces: Pieces, encoder: Encoder, *, head: list[int], length: int, spm: bool) -> list[int]:
+    """Lay the pieces out as the model is asked, middle and end of text last; too long, the far ends of the context are dropped.
+
+    PSM: head PRE prefix SUF suffix MID middle EOT. SPM variant 2: head PRE SUF suffix MID prefix middle EOT.
+    """
+    prefix, middle, suffix = (encoder.encode(piece) for piece in (pieces.prefix, pieces.middle, pieces.suffix))
+    middle = [*middle[: max(0, length - len(head) - 4)], encoder.end]
+    room = max(0, length - len(head) - len(middle) - 3)
+    suffix = suffix[: max(room - len(prefix), int(room * 0.3))]
+    prefix = prefix[max(0, len(prefix) - (room - len(suffix))) :]
+    order = CODECOMPOSE.spm if spm else CODECOMPOSE.psm
+    assert order is not None
+    parts = {"{header}": head, "{prefix}": prefix, "{suffix}": suffix}
+    tokens: list[int] = []
+    for name in re.findall(r"<\|\w+\|>|\{\w+\}", order):
+        tokens += parts[name] if name in parts else [encoder.sentinels[name]]
+    return tokens + middle
+
+
+def _draw_cut(text: str, mixture: Mixture, rng: Generator) -> Cut | None:
+    draw = rng.random()
+    if draw < mixture.line:
+        return line_cut(text, rng)
+    return block_cut(text, rng) if draw < mixture.line + mixture.block else span_cut(text, rng)
+
+
+def _line_at(text: str, position: int) -> tuple[int, int]:
+    """Return start and end (line break excluded) of the line that holds `position`."""
+    end = text.find("\n", position)
+    return text.rfind("\n", 0, position) + 1, len(text) if end < 0 else end
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _block_end(text: str, end: int, *, minimum: int) -> int:
+    """Return the end of the last line after `end` before one indented less than `minimum`; blank lines do not end a block."""
+    block_end = end
+    for _ in range(MAX_BLOCK_LINES):
+        while end < len(text):
+            start, end = _line_at(text, end + 1)
+            if text[start:end].strip():
+                break
+        else:
+            return block_end
+        if _indent(text[start:end]) < minimum:
+            return block_end
+        block_end = start + len(text[start:end].rstrip())
+    return block_end

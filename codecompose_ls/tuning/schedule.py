@@ -1,0 +1,37 @@
+"""How far a run is, and the learning rate there: warm-up, constant, linear cool-down (WSD, Hu et al. 2024; Hägele et al. 2024).
+
+The constant part does not depend on the length of the run, so a run can be prolonged from the checkpoint before its cool-down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The last part of a run, in which the rate falls to FINAL of its peak.
+COOL_DOWN, FINAL = 0.2, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Bounds of a run; whichever is reached first ends it. None is no bound."""
+
+    minutes: float | None = None
+    tokens: int | None = None
+
+    def progress(self, *, seconds: float, tokens: int) -> float:
+        """Return how much of the run is done, 1.0 at its end."""
+        by_time = seconds / (60 * self.minutes) if self.minutes else 0.0
+        by_tokens = tokens / self.tokens if self.tokens else 0.0
+        return max(by_time, by_tokens)
+
+
+def is_cooling(progress: float) -> bool:
+    """Return whether the cool-down has begun."""
+    return progress >= 1 - COOL_DOWN
+
+
+def rate(progress: float, step: int, *, warm_up: int) -> float:
+    """Return the factor on the peak learning rate for the step numbered `step` from 0."""
+    warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
+    cool = min(1.0, max(0.0, (1 - progress) / COOL_DOWN))
+    return warm * (FINAL + (1 - FINAL) * cool)
