@@ -1,0 +1,56 @@
+"""Settings at the protocol's border: initializationOptions, didChangeConfiguration, workspace/configuration.
+
+The editor may send them bare or in a section `codecompose`, pushed or pulled. Each problem is shown once; the server
+lives on with the value before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from codecompose_ls import settings as layers
+from codecompose_ls.settings import Problem, Settings
+
+SECTION = "codecompose"
+
+
+class Configuration:
+    """Collects what the editor says; `tell` shows one problem to the user."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+        self._editor: dict[str, Any] = {}
+        self._problems: list[Problem] = []
+
+    def update(self, values: Any, *, root: Path | None) -> Settings:
+        """Lay what the editor sent over what it sent before and read every source anew.
+
+        Problems wait for `report`: before the answer to initialize nothing may be shown.
+        """
+        given, problems = _section(values)
+        self._editor.update(given)
+        settings, found = layers.load(root=root, editor=self._editor)
+        self._problems += problems + found
+        return settings
+
+    def report(self) -> None:
+        """Show every problem that has not been shown yet."""
+        for text in map(str, self._problems):
+            if text not in self._told:
+                self._told.add(text)
+                self._tell(text)
+        self._problems.clear()
+
+
+def _section(values: Any) -> tuple[Mapping[str, Any], list[Problem]]:
+    """Return the settings in what an editor sent; other sections beside ours are not for us."""
+    if isinstance(values, dict) and SECTION in values:
+        values = values[SECTION]
+    if values is None:
+        return {}, []
+    if not isinstance(values, dict):
+        return {}, [Problem("*", f"must be an object with settings, not {values!r}", "editor")]
+    return values, []
