@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from enum import IntEnum
 from typing import Protocol
 
@@ -18,7 +18,7 @@ class Priority(IntEnum):
 
 
 class Backend(Protocol):
-    """Answers contexts. 
+    """Answers contexts.
 
     Errors are `EngineError`, `BackendError`, `ModelError`; a stop that was set raises `Cancelled`.
     """
@@ -26,7 +26,7 @@ class Backend(Protocol):
     #: Name of the weights that answer, for the cache key, the status and telemetry.
     model: str
 
-    #: Nothing is running or waiting, so asking costs no debounce.
+    #: No request is running or waiting, so asking costs no debounce; warming and speculation give way and do not count.
     @property
     def idle(self) -> bool: ...
 
@@ -36,8 +36,8 @@ class Backend(Protocol):
 
     def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
-    ) -> AsyncIterator[Piece]:
-        """Yield text as it is generated; the consumer may leave early, which stops the generation."""
+    ) -> AsyncGenerator[Piece, None]:
+        """Yield text as it is generated; the consumer may leave early (`aclose`), which stops the generation."""
         ...
 
     async def warm(self, context: Context) -> None:

@@ -1,0 +1,89 @@
+"""What has been generated, by what the model saw: file, language, model, prefix window, suffix window.
+
+An entry answers its own cursor and, while its text begins with what has been typed since, every cursor after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from cachetools import LRUCache
+
+CAPACITY = 250
+#: How far back along the line an entry is looked for.
+LOOK_BACK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """All that a generation depends on."""
+
+    uri: str
+    language: str
+    model: str
+    prefix: str
+    suffix: str
+
+    def earlier(self) -> Iterator[tuple[Key, str]]:
+        """Yield this key and those of the cursors before it on the line, with what was typed since; nearest first."""
+        line = len(self.prefix) - (self.prefix.rfind("\n") + 1)
+        for back in range(min(line, LOOK_BACK) + 1):
+            end = len(self.prefix) - back
+            yield (replace(self, prefix=self.prefix[:end]) if back else self), self.prefix[end:]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A generated text from its own cursor on, or why there is none; `id` is the suggestion's as long as it lives."""
+
+    id: str
+    text: str
+    model: str
+    logprob: float = 0.0
+    reason: str = ""
+
+
+class Cache:
+    """Entries by key; the least recently used goes first."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._entries: LRUCache[Key, Entry] = LRUCache(capacity)
+
+    def put(self, key: Key, entry: Entry) -> None:
+        self._entries[key] = entry
+
+    def get(self, key: Key) -> Entry | None:
+        return self._entries.get(key)
+
+    def find(self, key: Key) -> tuple[Entry, str] | None:
+        """Return the entry for `key`, or an earlier one that agrees with what was typed since, and that text."""
+        if not self._entries:
+            return None
+        for earlier, typed in key.earlier():
+            entry = self._entries.get(earlier)
+            if entry and (not typed or (len(entry.text) > len(typed) and entry.text.startswith(typed))):
+                return entry, typed
+        return None
+
+    def evict(self, id: str) -> None:
+        """Forget a suggestion."""
+        for key in [key for key, entry in self._entries.items() if entry.id == id]:
+            del self._entries[key]
+
+    def renew(self, id: str) -> None:
+        """Give a suggestion that typing has left behind a new id, for the case that it is drawn again."""
+        for key in [key for key, entry in self._entries.items() if entry.id == id]:
+            self._entries[key] = replace(self._entries[key], id=uuid4().hex)
+
+    def forget(self, uri: str) -> None:
+        """Forget a document."""
+        for key in [key for key in self._entries if key.uri == uri]:
+            del self._entries[key]
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    def __len__(self) -> int:
+        return len(self._entries)

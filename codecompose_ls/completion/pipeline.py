@@ -1,0 +1,339 @@
+"""The road of a keystroke: typed through, cache, in-flight join, debounce, context, backend, postprocess; one answer.
+
+Nothing already known waits. `complete` never raises but when its own task is cancelled; a newer request for the same
+document takes the place of an older one, which answers "superseded". Knows nothing about LSP, models or telemetry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+
+from codecompose_ls.backends.backend import Backend, Priority
+from codecompose_ls.completion.brackets import covered
+from codecompose_ls.completion.cache import Cache, Entry
+from codecompose_ls.completion.debounce import Debounce
+from codecompose_ls.completion.flight import Ask, Flight
+from codecompose_ls.completion.given import Fate, Given
+from codecompose_ls.completion.scope import scope_at
+from codecompose_ls.completion.stopping import Place
+from codecompose_ls.completion.trigger import silence
+from codecompose_ls.completion.turn import Turn, View, view_of
+from codecompose_ls.settings import Settings
+from codecompose_ls.types import Answer, Clock, CompletionRequest, Document, Sampling, Source, Suggestion
+
+#: A backend silent for so long is taken for hung.
+PATIENCE_MS = 10_000.0
+
+
+def now_ms() -> float:
+    """Milliseconds of the monotonic clock."""
+    return time.perf_counter() * 1000
+
+
+class Pipeline:
+    """Answers completion requests with one backend. All methods are called on one event loop."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        settings: Settings,
+        *,
+        clock: Clock = now_ms,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        patience_ms: float = PATIENCE_MS,
+    ) -> None:
+        self.backend, self.settings = backend, settings
+        #: The backend's last failure in one line, for the status; empty again after a success.
+        self.last_error = ""
+        self._clock, self._sleep, self._patience_ms = clock, sleep, patience_ms
+        self._cache, self._debounce = Cache(), Debounce()
+        self._given: dict[str, Given] = {}
+        self._turns: dict[str, Turn] = {}
+        self._flights: dict[str, Flight] = {}
+        self._speculations: set[asyncio.Task[None]] = set()
+
+    async def complete(self, request: CompletionRequest) -> Answer:
+        """Answer a request, exactly once; raises nothing but CancelledError, when the calling task is cancelled."""
+        turn, uri = Turn(self._clock), request.document.uri
+        try:
+            view = self._view(request)
+            answer = self._known(view, turn)
+            if answer is None:
+                self._join(view, turn)
+            self._supersede(uri)
+            if answer is not None:
+                return answer
+            self._turns[uri] = turn
+            turn.task = asyncio.ensure_future(self._ask(view, turn))
+            return await self._outcome(turn)
+        except Exception as error:
+            # Whatever went wrong, the editor gets its one answer and the status says why.
+            self.last_error = f"{type(error).__name__}: {error}"
+            return turn.answer(None, "failed")
+        finally:
+            turn.board(None)
+            if self._turns.get(uri) is turn:
+                del self._turns[uri]
+
+    async def shown(self, suggestion_id: str) -> None:
+        """Start generating what would follow if this suggestion were accepted; returns at once."""
+        given = next((given for given in self._given.values() if given.entry.id == suggestion_id), None)
+        if given is not None and self.settings.speculate and not self._is_off(given.document):
+            task = asyncio.ensure_future(self._speculate(given))
+            self._speculations.add(task)
+            task.add_done_callback(self._speculations.discard)
+
+    def accepted(self, suggestion_id: str) -> None:
+        """Take note that a suggestion has become text; what was prepared after it stays."""
+        self._retire(suggestion_id)
+
+    def dismissed(self, suggestion_id: str) -> None:
+        """Forget a suggestion that was not wanted."""
+        self._retire(suggestion_id)
+
+    async def warm(self, document: Document, offset: int) -> None:
+        """Let the backend read the window around a cursor that has just landed; never raises."""
+        if not self._is_off(document) and document.uri not in self._flights:
+            view = self._view(CompletionRequest(document, offset))
+            await self.backend.warm(view.window.context(multiline=False))
+
+    def closed(self, uri: str) -> None:
+        """Forget a document."""
+        self._supersede(uri)
+        self._stop(uri)
+        self._given.pop(uri, None)
+        self._cache.forget(uri)
+
+    def configure(self, settings: Settings) -> None:
+        """Answer by these settings from now on."""
+        if settings != self.settings:
+            self.settings = settings
+            self._cache.clear()
+            self._given.clear()
+
+    def swap(self, backend: Backend) -> None:
+        """Ask another backend from now on, requests under way included; the old one is the caller's to close."""
+        self.backend = backend
+        for uri in list(self._flights):
+            self._stop(uri)
+
+    def close(self) -> None:
+        """Stop all work; requests that still wait are answered as superseded."""
+        for task in self._speculations:
+            task.cancel()
+        for uri in {*self._turns, *self._flights}:
+            self._supersede(uri)
+            self._stop(uri)
+
+    # What is known already.
+
+    def _known(self, view: View, turn: Turn) -> Answer | None:
+        """Answer from what is switched off, on the screen or in the cache."""
+        if self._is_off(view.document):
+            return turn.answer(None, "off")
+        answer = self._typed_through(view, turn) or self._cached(view, turn)
+        if answer is None:
+            turn.lap("lookup")
+        return answer
+
+    def _typed_through(self, view: View, turn: Turn) -> Answer | None:
+        given = self._given.get(view.document.uri)
+        if given is None:
+            return None
+        fate = given.fate(view.document, view.offset, tail=len(view.window.tail))
+        if fate is Fate.TYPED_THROUGH:
+            typed = given.typed(view.document, view.offset)
+            return self._give(given.entry, view, turn, typed=typed, source=_source(typed), given=given)
+        del self._given[view.document.uri]
+        if fate is Fate.BACKSPACED:
+            self._cache.evict(given.entry.id)
+        elif fate is Fate.DIVERGED:
+            self._cache.renew(given.entry.id)
+        return None
+
+    def _cached(self, view: View, turn: Turn) -> Answer | None:
+        found = self._cache.find(view.key)
+        if found is None:
+            return None
+        entry, typed = found
+        if entry.text:
+            return self._give(entry, view, turn, typed=typed, source=_source(typed))
+        return None if view.invoked else turn.answer(None, entry.reason)
+
+    def _give(
+        self, entry: Entry, view: View, turn: Turn, *, typed: str, source: Source, given: Given | None = None
+    ) -> Answer | None:
+        """Answer with what an entry has left after what was typed; None when that is nothing."""
+        turn.lap("lookup")
+        text, tail = entry.text[len(typed) :], view.window.tail
+        cover = covered(text, tail=tail, prefix=view.window.prefix, language=view.document.language)
+        if text.strip() == tail[:cover].strip():
+            return None
+        left = replace(entry, text=text)
+        self._given[view.document.uri] = given or Given(left, view.document, view.offset, len(tail), cover)
+        suggestion = Suggestion(
+            id=entry.id,
+            text=(view.request.selected or "") + text,
+            offset=view.selected_start,
+            end=view.request.offset + cover,
+            source=source,
+            language=view.document.language,
+            model=entry.model,
+            logprob=entry.logprob,
+        )
+        return turn.answer(suggestion)
+
+    # What has to be generated.
+
+    def _join(self, view: View, turn: Turn) -> None:
+        """Join the document's generation under way if its text can serve this request, else stop it."""
+        flight = self._flights.get(view.document.uri)
+        if flight is not None:
+            typed = flight.typed_since(view.key)
+            if typed is None:
+                flight.stop()
+            else:
+                turn.board(flight, typed=typed)
+
+    async def _ask(self, view: View, turn: Turn) -> Answer:
+        """Wait for the flight joined or, without one or when it comes to nothing, for one of our own."""
+        if turn.flight is not None:
+            answer = await self._landing(turn.flight, view, turn, joined=True)
+            if answer is not None:
+                return answer
+        if not view.invoked:
+            if rule := silence(view.window):
+                return turn.answer(None, f"trigger:{rule}")
+            await self._wait(turn)
+        while True:
+            # Seen anew, since the backend may have been swapped meanwhile.
+            view = self._view(view.request)
+            ask = self._ask_for(view, priority=Priority.REQUEST)
+            turn.lap("context")
+            flight = self._launch(ask)
+            turn.board(flight)
+            answer = await self._landing(flight, view, turn, joined=False)
+            if answer is not None:
+                return answer
+
+    async def _wait(self, turn: Turn) -> None:
+        self._debounce.note(turn.started)
+        wait_ms = self._debounce.wait_ms(self.settings, idle=self.backend.idle)
+        if wait_ms > 0:
+            await self._sleep(wait_ms / 1000)
+        turn.lap("debounce")
+
+    def _ask_for(self, view: View, *, priority: Priority) -> Ask:
+        scope = None
+        if self.settings.multi_line == "scope":
+            document = view.document
+            scope = scope_at(document.text, view.offset, language=document.language, tail=view.window.tail)
+        sampling = Sampling(max_tokens=self.settings.max_tokens)
+        return Ask(view.key, Place(view.window, scope), sampling, priority=priority, invoked=view.invoked)
+
+    def _launch(self, ask: Ask) -> Flight:
+        self._stop(ask.key.uri)
+        flight = self._flights[ask.key.uri] = Flight(ask, self.backend)
+        flight.task.add_done_callback(lambda _: self._land(flight))
+        return flight
+
+    def _land(self, flight: Flight) -> None:
+        """Keep what came of a flight."""
+        key = flight.ask.key
+        if self._flights.get(key.uri) is flight:
+            del self._flights[key.uri]
+        if flight.task.cancelled():
+            return
+        entry = flight.task.result()
+        if entry.reason == "failed":
+            self.last_error = flight.error
+        elif entry.reason not in ("cancelled", "diverged"):
+            self.last_error = ""
+            self._cache.put(key, entry)
+
+    async def _landing(self, flight: Flight, view: View, turn: Turn, *, joined: bool) -> Answer | None:
+        """Wait for a flight and answer with what came of it; None when it has to be asked again, and by ourselves."""
+        typed = flight.typed
+        entry = await flight.landed()
+        turn.lap("generate")
+        if entry is None:
+            gone = joined or flight.backend is not self.backend
+            return None if gone else turn.answer(None, "cancelled")
+        if entry.text and entry.text.startswith(typed):
+            source = Source.JOINED if joined else Source.ENGINE
+            answer = self._give(entry, view, turn, typed=typed, source=source)
+        else:
+            answer = None
+        if answer is not None:
+            return answer
+        final = not joined or (not typed and not view.invoked and entry.reason.startswith(("empty", "filtered")))
+        return turn.answer(None, entry.reason or "empty") if final else None
+
+    async def _outcome(self, turn: Turn) -> Answer:
+        """Wait for the turn's task: its answer, or "superseded" when a newer turn has cancelled it."""
+        task = turn.task
+        assert task is not None
+        try:
+            await asyncio.wait({task}, timeout=self._patience_ms / 1000)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not task.done():
+            task.cancel()
+            self.last_error = f"no answer within {self._patience_ms / 1000:g} s; the model may be overloaded or hang"
+            return turn.answer(None, "failed")
+        return turn.answer(None, "superseded") if task.cancelled() else task.result()
+
+    async def _speculate(self, given: Given) -> None:
+        """Fill the cache for the cursors that follow an acceptance, the nearest first, until one has a suggestion."""
+        for document, offset in _next_cursors(given):
+            view = self._view(CompletionRequest(document, offset))
+            entry = self._cache.get(view.key)
+            if entry is None and not silence(view.window):
+                if document.uri in self._flights:
+                    return
+                entry = await self._launch(self._ask_for(view, priority=Priority.SPECULATE)).landed()
+                if entry is None or entry.reason in ("cancelled", "failed"):
+                    return
+            if entry is not None and entry.text:
+                return
+
+    # Small things.
+
+    def _view(self, request: CompletionRequest) -> View:
+        return view_of(request, model=self.backend.model, limits=self.backend.window_chars)
+
+    def _is_off(self, document: Document) -> bool:
+        return not self.settings.enabled or document.language in self.settings.disabled_languages
+
+    def _supersede(self, uri: str) -> None:
+        turn = self._turns.pop(uri, None)
+        if turn is not None and turn.task is not None:
+            turn.task.cancel()
+
+    def _stop(self, uri: str) -> None:
+        flight = self._flights.get(uri)
+        if flight is not None:
+            flight.stop()
+
+    def _retire(self, suggestion_id: str) -> None:
+        self._cache.evict(suggestion_id)
+        for uri in [uri for uri, given in self._given.items() if given.entry.id == suggestion_id]:
+            del self._given[uri]
+
+
+def _source(typed: str) -> Source:
+    return Source.TYPED_THROUGH if typed else Source.CACHE
+
+
+def _next_cursors(given: Given) -> Iterator[tuple[Document, int]]:
+    """Yield where the cursor is after an acceptance, and where it is after a new line from there."""
+    text, offset = given.accepted()
+    yield replace(given.document, text=text), offset
+    if text[offset : offset + 1] in ("", "\n"):
+        line = text[text.rfind("\n", 0, offset) + 1 : offset]
+        new_line = "\n" + line[: len(line) - len(line.lstrip())]
+        yield replace(given.document, text=text[:offset] + new_line + text[offset:]), offset + len(new_line)
