@@ -1,0 +1,83 @@
+"""The model on this machine: contexts become prompts, tokens become text, the engine's thread does the work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+
+from codecompose_ls.backends.backend import Priority
+from codecompose_ls.errors import Cancelled, CodeComposeError, ModelError
+from codecompose_ls.inference.decoding import Prior, generate
+from codecompose_ls.inference.engine import Engine
+from codecompose_ls.inference.session import Session
+from codecompose_ls.inference.tokenizer import Tokenizer
+from codecompose_ls.models.model import load_model
+from codecompose_ls.prompt.build import PREFIX_SHARE, build_prompt
+from codecompose_ls.prompt.templates import FAMILIES
+from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop
+
+#: Positions kept free for the answer, so that it stays within those the model was trained with.
+ANSWER_TOKENS = 64
+#: Tokens of sentinels and metadata, about.
+HEADER_TOKENS = 32
+#: Characters of code to a token, on the low side: what a window holds more is cut off.
+CHARACTERS_PER_TOKEN = 3.2
+
+
+class LocalBackend:
+    """Implements `backends.backend.Backend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
+
+    def __init__(self, folder: Path, *, threads: int = 2, prior: Prior | None = None) -> None:
+        model = load_model(folder)
+        if model.family not in FAMILIES:
+            raise ModelError(f"the model at {folder} is of family '{model.family}'; we know {', '.join(FAMILIES)}")
+        self.model = model.name
+        self._template = FAMILIES[model.family]
+        self._budget = model.context - min(ANSWER_TOKENS, model.context // 4)
+        self._tokenizer = Tokenizer(model.tokenizer_path)
+        self._prior = prior
+        self._session = Session(model, threads=threads)
+        self._engine = Engine()
+
+    @property
+    def idle(self) -> bool:
+        return self._engine.idle
+
+    @property
+    def window_chars(self) -> tuple[int, int]:
+        characters = max(0, self._budget - HEADER_TOKENS) * CHARACTERS_PER_TOKEN
+        prefix = int(characters * PREFIX_SHARE)
+        return prefix, int(characters) - prefix
+
+    def stream(
+        self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
+    ) -> AsyncIterator[Piece]:
+        return self._engine.run(partial(self._generate, context, sampling), priority=priority, stop=stop)
+
+    async def warm(self, context: Context) -> None:
+        try:
+            work = partial(self._prefill, context)
+            async for _ in self._engine.run(work, priority=Priority.WARM, stop=threading.Event()):
+                pass
+        except (Cancelled, CodeComposeError):
+            pass  # the request itself will say what is wrong
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _prompt(self, context: Context) -> Prompt:
+        tokenizer = self._tokenizer
+        return build_prompt(
+            context, template=self._template, encode=tokenizer.encode, token_id=tokenizer.token_id, budget=self._budget
+        )
+
+    def _generate(self, context: Context, sampling: Sampling, stop: Stop) -> Iterator[Piece]:
+        decoder = self._tokenizer.decoder()
+        for token in generate(self._session, self._prompt(context), sampling, stop=stop, prior=self._prior):
+            yield Piece(decoder.decode(token.id), token.logprob, token.finish)
+
+    def _prefill(self, context: Context, stop: Stop) -> Iterator[Piece]:
+        self._session.prefill(self._prompt(context).token_ids, stop=stop)
+        return iter(())

@@ -1,0 +1,127 @@
+"""The network at work: token ids in, logits out, with the keys and values of what was fed kept between requests.
+
+Knows nothing about text or sampling. Not thread-safe: `engine` gives it to one thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+
+from codecompose_ls.errors import Cancelled, EngineError
+from codecompose_ls.inference.graph import capacity, load_graph
+from codecompose_ls.models.model import Architecture, Array, Model
+from codecompose_ls.types import Stop
+
+#: Tokens fed at once: a stop is seen after so many.
+CHUNK = 256
+#: Sequences kept, so that going back and forth between two places keeps both.
+SLOTS = 2
+#: A sequence that shares fewer tokens than this with a prompt is of another place.
+SAME_PLACE = 64
+
+
+class Session:
+    """Feeds a model. `tokens` are what the keys and values of the current sequence stand for."""
+
+    def __init__(self, model: Model, *, threads: int = 2) -> None:
+        self.capacity = capacity(model)
+        self._runtime = _start(model, load_graph(model), threads)
+        self._slots = [_Slot(self._runtime, model.architecture, self.capacity) for _ in range(SLOTS)]
+
+    @property
+    def tokens(self) -> Sequence[int]:
+        return self._slots[0].tokens
+
+    def feed(self, ids: Sequence[int], *, rows: int = 1) -> Array:
+        """Append `ids` and return the logits (rows, vocabulary) after each of the last `rows`. Raises `EngineError`."""
+        slot = self._slots[0]
+        total = len(slot.tokens) + len(ids)
+        if not 0 < rows <= len(ids) or total > self.capacity:
+            raise EngineError(f"cannot feed {len(ids)} tokens after {len(slot.tokens)}: the limit is {self.capacity}")
+        return slot.run(ids, rows)
+
+    def rewind(self, length: int) -> None:
+        """Forget all but the first `length` tokens."""
+        del self._slots[0].tokens[length:]
+
+    def prefill(self, prompt: Sequence[int], *, stop: Stop) -> Array:
+        """Make the sequence equal `prompt`, feeding only what differs, and return the logits (vocabulary,) after it.
+
+        The sequence that shares the longest prefix goes on; the one used longest ago gives way to a new place.
+        Raises `Cancelled` between two chunks when `stop` is set, and then keeps what was fed.
+        """
+        slot = max(self._slots, key=lambda slot: _common(slot.tokens, prompt))
+        shared = _common(slot.tokens, prompt)
+        if shared < SAME_PLACE:
+            slot, shared = self._slots[-1], _common(self._slots[-1].tokens, prompt)
+        self._slots.sort(key=lambda other: other is not slot)
+        # The last token is always fed: its logits are what we came for.
+        self.rewind(min(shared, len(prompt) - 1))
+        while True:
+            if stop.is_set():
+                raise Cancelled
+            place = len(self.tokens)
+            logits = self.feed(prompt[place : place + CHUNK])
+            if len(self.tokens) == len(prompt):
+                last: Array = logits[0]
+                return last
+
+
+class _Slot:
+    """One sequence: its tokens, and room for `capacity` keys and values, bound as input and output at once."""
+
+    def __init__(self, runtime: Any, shape: Architecture, capacity: int) -> None:
+        from onnxruntime import OrtValue
+
+        self.tokens: list[int] = []
+        self._runtime, self._binding = runtime, runtime.io_binding()
+        self._binding.bind_output("logits", "cpu")  # bound first, so the first among the outputs
+        size = (1, shape.num_key_value_heads, capacity, shape.head_dim)
+        for number in range(shape.num_hidden_layers):
+            for kind in ("key", "value"):
+                buffer = OrtValue.ortvalue_from_numpy(np.zeros(size, np.float32))
+                self._binding.bind_ortvalue_input(f"past_{kind}_{number}", buffer)
+                self._binding.bind_ortvalue_output(f"{kind}_{number}", buffer)
+
+    def run(self, ids: Sequence[int], rows: int) -> Array:
+        total, binding = len(self.tokens) + len(ids), self._binding
+        try:
+            binding.bind_cpu_input("input_ids", np.array([ids], np.int64))
+            binding.bind_cpu_input("seqlens_k", np.array([total - 1], np.int32))
+            binding.bind_cpu_input("total_length", np.array(total, np.int32))
+            binding.bind_cpu_input("last", np.array([-rows], np.int64))
+            binding.bind_output("logits", "cpu")
+            self._runtime.run_with_iobinding(binding)
+        except Exception as error:  # the runtime raises classes of its own and plain RuntimeError
+            raise EngineError(f"the model failed on {len(ids)} tokens: {_first_line(error)}") from error
+        self.tokens.extend(ids)
+        logits: Array = binding.get_outputs()[0].numpy()[0]
+        return logits
+
+
+def _start(model: Model, graph: bytes, threads: int) -> Any:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)  # errors alone; warnings would go to the server's stderr
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = min(threads, os.cpu_count() or 1), 1
+    # A thread that spins for work starves whoever else needs the core, us included.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise EngineError(f"the graph of {model.name} cannot be loaded: {_first_line(error)}") from error
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return the length of the longest common prefix."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

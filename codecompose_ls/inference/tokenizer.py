@@ -1,0 +1,69 @@
+"""Text to token ids and back, for byte-level BPE. Sentinels spelled out in user text stay text."""
+
+from __future__ import annotations
+
+import codecs
+from functools import lru_cache
+from pathlib import Path
+
+from codecompose_ls.errors import ModelError
+
+
+class Tokenizer:
+    """A tokenizer.json; not changed after it is loaded, so it may be used from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        from tokenizers import Tokenizer as Library
+        from tokenizers.decoders import ByteLevel
+
+        try:
+            self._library = Library.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            raise ModelError(f"{path} is not a tokenizer.json ({error}); copy or export the model again") from error
+        if not isinstance(self._library.decoder, ByteLevel):
+            raise ModelError(f"{path} is of a kind we cannot serve: we know byte-level BPE")
+        self._library.encode_special_tokens = True
+        added = self._library.get_added_tokens_decoder().items()
+        self._added = {number: b"" if token.special else token.content.encode() for number, token in added}
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of `text`, no special token among them."""
+        ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def token_id(self, name: str) -> int:
+        """Return the id of a sentinel. Raises `ModelError` if the tokenizer has none of that name."""
+        number: int | None = self._library.token_to_id(name)
+        if number is None:
+            raise ModelError(f"the model's tokenizer has no token {name}: its codecompose.json names another family")
+        return number
+
+    def token_bytes(self, number: int) -> bytes:
+        """Return the bytes a token stands for; none for a special token or an id beyond the vocabulary."""
+        if number in self._added:
+            return self._added[number]
+        token: str | None = self._library.id_to_token(number)
+        return bytes(map(_byte_alphabet().__getitem__, token or ""))
+
+    def decoder(self) -> Decoder:
+        return Decoder(self)
+
+
+class Decoder:
+    """Decodes one generation token by token; bytes of an unfinished character wait for the next token."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def decode(self, number: int) -> str:
+        """Return the text that the token completes, possibly none."""
+        return self._utf8.decode(self._tokenizer.token_bytes(number))
+
+
+@lru_cache(maxsize=1)
+def _byte_alphabet() -> dict[str, int]:
+    """Return the byte behind each character of a byte-level token (`bytes_to_unicode` of GPT-2)."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
