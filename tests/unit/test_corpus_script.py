@@ -91,7 +91,7 @@ def test_npm_licence_in_its_three_forms() -> None:
 
 def test_debian_copyright_gives_the_licence_of_the_bulk_and_the_patterns_to_leave_out() -> None:
     text = (
-        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n"
+        "Upstream-Name: sample\n\n"
         "Files: *\nCopyright: someone\nLicense: Expat\n\n"
         "Files: tools/*.c tools/lib/*\nCopyright: someone\nLicense: GPL-2+\n\n"
         "Files: debian/*\nCopyright: a packager\nLicense: GPL-3+\n\n"
