@@ -91,7 +91,8 @@ def covered(text: str, *, tail: str, prefix: str, language: str) -> int:
         if tail[start : start + len(mark.char)] != mark.char:
             break
         end, last = start + len(mark.char), mark.index + len(mark.char)
-    rest = tail[end:].strip()
-    if rest and rest == text[last:].strip()[-len(rest) :] and not any(char in "()[]{}'\"`" for char in rest[:-1]):
+    # What is left of the tail may be a sign that ends or opens something: `) {`, `);`.
+    sign = tail[end:].strip()
+    if sign and sign in ":;,{" and text[last:].rstrip().endswith(sign):
         return len(tail.rstrip())
     return end

@@ -110,6 +110,9 @@ class Flight:
                     self.stop_flag.set()
                     self.text = self.text[:end]
                     break
+                if piece.finish == "length" and "\n" in self.text.strip():
+                    # The last line is cut off in its midst.
+                    self.text = self.text[: self.text.rfind("\n")]
         return total / count if count else 0.0
 
     def _nothing(self, reason: str) -> Entry:

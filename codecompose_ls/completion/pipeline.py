@@ -333,7 +333,7 @@ def _next_cursors(given: Given) -> Iterator[tuple[Document, int]]:
     """Yield where the cursor is after an acceptance, and where it is after a new line from there."""
     text, offset = given.accepted()
     yield replace(given.document, text=text), offset
-    if text[offset : offset + 1] in ("", "\n"):
+    if text[offset : offset + 1] in ("", "\r", "\n"):
         line = text[text.rfind("\n", 0, offset) + 1 : offset]
         new_line = "\n" + line[: len(line) - len(line.lstrip())]
         yield replace(given.document, text=text[:offset] + new_line + text[offset:]), offset + len(new_line)

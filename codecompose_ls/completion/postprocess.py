@@ -1,8 +1,8 @@
 """From generated text to a suggestion worth showing: filters in a fixed order, each a pure function of text and place.
 
 A filter returns the text, shortened or mended, or "" to drop it; the result names the filter that did. The order: cut
-to size first (the loop, the scope), then mend the start (indentation), then compare with what is around (next lines,
-rest of the line, brackets), and judge what is left (secrets, blank).
+to size first (scope, loop), then mend the start (indentation), then compare with what is around (next lines, rest of
+the line, brackets), and judge what is left (secrets, white space only).
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ from codecompose_ls.index.secrets import has_secret
 
 Filter = Callable[[str, Place], str]
 
-#: An overlap with the rest of the line counts from so many characters on; fewer are chance, unless they are the whole
-#: rest.
+#: An overlap with the rest of the line counts from so many characters on; fewer are chance, unless they are all of it.
 MIN_OVERLAP = 4
-#: Brackets of a line; a stray brace may close a block that begins before the window.
-_LINE_CLOSERS = ")]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +32,14 @@ class Result:
 
 def extent(text: str, place: Place) -> str:
     """Cut to a single line, or to the scope where more than one is allowed."""
-    end = stop_at(text, place)
+    # As if the next line had begun: the last one is complete by now.
+    end = stop_at(text + "\n", place)
     return text if end is None else text[:end]
 
 
 def repetition(text: str, place: Place) -> str:
-    """Cut a loop to its first round; drop a line that already stands twice above."""
-    end = loop_start(text + "\n")
+    """Drop a line that already stands twice above; a text's own loops are cut by `extent`."""
+    end = loop_start(text)
     text = text if end is None else text[:end]
     above = [line.rstrip() for line in place.window.prefix.split("\n")[:-1] if line.strip()][-2:]
     line = (place.window.line_prefix + text.split("\n")[0]).rstrip()
@@ -49,27 +47,21 @@ def repetition(text: str, place: Place) -> str:
 
 
 def indentation(text: str, place: Place) -> str:
-    """Mend the start (indentation or space typed already) and write indentation the way the file does."""
+    """Take off white space that is typed already or goes too deep, and indent the way the file does."""
     line = place.window.line_prefix
     if line.strip():
-        text = text.lstrip(" ") if line.endswith(" ") else text
-    elif line or text.startswith("\n"):
-        text = text.lstrip("\n")
-        if line and text.startswith(line):
-            text = text[len(line) :]
-        text = _trim_indent(text, place)
+        text = text.lstrip(" ") if line.endswith((" ", "\t")) else text
+    else:
+        text = _under(text.lstrip("\n") if line or text.startswith("\n") else text, place)
     return _same_indent(text, tabs=_uses_tabs(place.window.prefix + place.window.suffix))
 
 
 def duplicate_lines(text: str, place: Place) -> str:
     """Drop a line that the next line already is; cut a block before it."""
     following = following_line(place.window.suffix)
-    if following is None:
-        return text
-    first = (place.window.line_prefix + text).split("\n")[0].rstrip()
-    if first == following:
-        return ""
-    if not first and text.lstrip("\n").split("\n")[0].rstrip() == following:
+    lines = (place.window.line_prefix + text).split("\n")
+    first = next((line.rstrip() for line in lines if line.strip() and line != place.window.line_prefix), "")
+    if first and first == following:
         return ""
     end = next_line(text + "\n", place)
     return text if end is None else text[:end]
@@ -88,8 +80,19 @@ def unbalanced_closers(text: str, place: Place) -> str:
     """Cut before a bracket that closes nothing."""
     language = place.window.language
     state = balance(text, language=language, open=balance(place.window.prefix, language=language).open)
-    closers = _LINE_CLOSERS + ("}" if language == "python" else "")
+    # A brace may close a block that begins before the window; in Python blocks have none.
+    closers = ")]}" if language == "python" else ")]"
     return next((text[: mark.index] for mark in state.stray if mark.char in closers), text)
+
+
+def closing_line(text: str, place: Place) -> str:
+    """Put a brace that the editor has closed on the opening line onto a line of its own, after the block."""
+    window, scope = place.window, place.scope
+    if scope is None or scope.closer is None or not window.tail.strip().startswith("}") or "\n" not in text:
+        return text
+    state = balance(text, language=window.language, open=("{",))
+    line = window.line_prefix
+    return text if state.closed else f"{text.rstrip()}\n{line[: len(line) - len(line.lstrip())]}}}"
 
 
 def trailing_space(text: str, place: Place) -> str:
@@ -98,7 +101,7 @@ def trailing_space(text: str, place: Place) -> str:
 
 
 def secrets(text: str, place: Place) -> str:
-    """Drop what looks like a credential, unless the line was one before."""
+    """Drop what looks like a credential, unless the line held one before."""
     line = place.window.line_prefix
     return "" if has_secret(line + text) and not has_secret(line) else text
 
@@ -115,34 +118,38 @@ FILTERS: tuple[Filter, ...] = (
     duplicate_lines,
     suffix_overlap,
     unbalanced_closers,
+    closing_line,
     trailing_space,
     secrets,
     whitespace_only,
 )
 
-#: Matters of taste: who asks by hand sees a text that these would drop.
+#: Matters of taste: who asks by hand gets to see what these would drop.
 TASTE: frozenset[Filter] = frozenset({repetition, duplicate_lines})
 
 
 def postprocess(text: str, place: Place, *, invoked: bool = False) -> Result:
-    """Run the filters; with `invoked` a matter of taste may shorten a text, not drop it."""
+    """Run the filters; for an invoked request a matter of taste may shorten the text but not drop it."""
     for filter in FILTERS:
         left = filter(text, place)
-        if not left:
-            if invoked and filter in TASTE:
-                continue
+        if not left and not (invoked and filter in TASTE):
             return Result("", filter.__name__)
-        text = left
+        text = left or text
     return Result(text)
 
 
-def _trim_indent(text: str, place: Place) -> str:
-    """Take off indentation that goes deeper than the line above allows."""
-    lead = len(text) - len(text.lstrip(" \t"))
+def _under(text: str, place: Place) -> str:
+    """Take off the first line's indentation where it is typed already or goes deeper than the line above allows."""
+    line = place.window.line_prefix
+    body = text.lstrip(" \t")
+    lead = text[: len(text) - len(body)]
+    if line and lead.startswith(line):
+        lead = lead[len(line) :]
     above = next((line for line in reversed(place.window.prefix.split("\n")[:-1]) if line.strip()), "")
-    opens = above.rstrip().endswith((":", "{", "(", "["))
-    room = max(0, width(above) + (TAB_WIDTH if opens else 0) - width(place.window.line_prefix + "x"))
-    return text[lead:] if room == 0 else " " * min(lead, room) + text[lead:] if "\t" not in text[:lead] else text
+    deepest = width(above) + (TAB_WIDTH if above.rstrip().endswith((":", "{", "(", "[")) else 0)
+    while lead and width(line + lead) > deepest:
+        lead = lead[:-1]
+    return lead + body
 
 
 def _uses_tabs(text: str) -> bool | None:
@@ -159,9 +166,7 @@ def _same_indent(text: str, *, tabs: bool | None) -> str:
 
     def rewrite(line: str) -> str:
         body = line.lstrip(" \t")
-        lead = line[: len(line) - len(body)]
-        if tabs:
-            return "\t" * (width(lead + "x") // TAB_WIDTH) + body if " " * TAB_WIDTH in lead else line
-        return lead.expandtabs(TAB_WIDTH) + body
+        lead = line[: len(line) - len(body)].expandtabs(TAB_WIDTH)
+        return (lead.replace(" " * TAB_WIDTH, "\t") if tabs else lead) + body
 
     return "\n".join((first, *map(rewrite, rest)))

@@ -1,17 +1,17 @@
 """When a generation is stopped early: each rule says how much of the text so far to keep, or None to go on.
 
-The engine is stopped at the first rule that speaks; what a rule leaves over is post-processed like any other text.
+The engine is stopped as soon as one rule speaks; what it leaves is post-processed like any other text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from codecompose_ls.completion.scope import Scope, closes, leaves
 from codecompose_ls.completion.window import Window
 
-#: The same line so often in a row, or the same run of characters at the end so often, is a loop.
+#: The same line so often in a row, or the same run of characters so often at the end, is a loop.
 SAME_LINES, SAME_RUNS = 3, 5
 LONGEST_RUN = 40
 BLANK_LINES = 3
@@ -25,48 +25,53 @@ class Place:
     scope: Scope | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a text: where it starts, what it says, and whether its line break has been generated."""
+
+    start: int
+    text: str
+    is_complete: bool
+
+
 Rule = Callable[[str, Place], "int | None"]
 
 
 def line_end(text: str, place: Place) -> int | None:
-    """Single line: keep up to the first line break after some text."""
+    """Single line: keep what comes before the first line break; on a blank line, leading ones do not count."""
     if place.scope is not None:
         return None
-    first = len(text) - len(text.lstrip())
-    if "\n" in text[:first] and not (place.window.ends_line and place.window.line_prefix.strip()):
-        # Nothing more for this line; on a blank line, leading line breaks are taken off later.
-        return 0 if place.window.line_prefix.strip() else _find(text, "\n", first)
-    return _find(text, "\n", first)
+    blank = not place.window.line_prefix.strip()
+    end = text.find("\n", len(text) - len(text.lstrip()) if blank else 0)
+    return end if end >= 0 else None
 
 
 def scope_end(text: str, place: Place) -> int | None:
     """Multi-line: keep what is inside the scope, and the line that closes it where that is missing."""
     if place.scope is None:
         return None
-    first = not place.window.line_prefix.strip()
-    for start, line, complete in _lines(text):
-        if (start == 0 and not first) or not line.strip() or (start == 0 and first):
-            continue
-        if closes(line, place.scope):
-            return start + len(line) if complete else None
-        if leaves(line, place.scope):
-            return start - 1
+    above = place.window.line_prefix
+    for line in split_lines(text):
+        if line.start > 0 and above.strip():
+            if closes(line.text, place.scope):
+                return line.start + len(line.text) if line.is_complete else None
+            if leaves(line.text, place.scope, above=above):
+                return line.start - 1
+        above = above + line.text if line.start == 0 else line.text if line.text.strip() else above
     return None
 
 
 def next_line(text: str, place: Place) -> int | None:
-    """Multi-line: keep what comes before a line that is already there, right after the cursor's."""
+    """Multi-line: keep what comes before a line that already follows the cursor's."""
     following = following_line(place.window.suffix)
-    if following is None:
-        return None
-    for start, line, complete in _lines(text):
-        if start and complete and line.rstrip() == following:
-            return start - 1
+    for line in split_lines(text):
+        if line.start > 0 and line.is_complete and line.text.rstrip() == following:
+            return line.start - 1
     return None
 
 
 def repetition(text: str, place: Place) -> int | None:
-    """Keep one of what is being said over and over."""
+    """Keep one round of a loop."""
     return loop_start(text)
 
 
@@ -85,15 +90,14 @@ def stop_at(text: str, place: Place) -> int | None:
 
 
 def loop_start(text: str) -> int | None:
-    """Return where the first repeat of a loop at the end of `text` starts, or None.
+    """Return where the second round of a loop at the end of `text` starts, or None.
 
-    A loop is the same line SAME_LINES times, or the same 3 to LONGEST_RUN characters SAME_RUNS times; rulers (`-----`)
-    are none.
+    A loop is the same line SAME_LINES times over, or the same 3 to LONGEST_RUN characters SAME_RUNS times over; a ruler
+    (`-----`) is none.
     """
-    lines = [(start, line.strip()) for start, line, complete in _lines(text) if complete and line.strip()]
-    last = [line for _, line in lines[-SAME_LINES:]]
-    if len(last) == SAME_LINES and len(set(last)) == 1 and len(last[0]) > 1:
-        return lines[-SAME_LINES + 1][0] - 1
+    lines = [line for line in split_lines(text) if line.is_complete and line.text.strip()][-SAME_LINES:]
+    if len(lines) == SAME_LINES and len({line.text.strip() for line in lines}) == 1 and len(lines[0].text.strip()) > 1:
+        return lines[1].start - 1
     for period in range(3, min(LONGEST_RUN, len(text) // SAME_RUNS) + 1):
         run = text[-period:]
         if len(set(run)) > 1 and text.endswith(run * SAME_RUNS):
@@ -109,16 +113,10 @@ def following_line(suffix: str) -> str | None:
     return next((line.rstrip() for line in suffix.split("\n")[1:] if line.strip()), None)
 
 
-def _find(text: str, what: str, start: int) -> int | None:
-    at = text.find(what, start)
-    return at if at >= 0 else None
-
-
-def _lines(text: str) -> list[tuple[int, str, bool]]:
-    """Split into (start, line, whether its line break has come)."""
-    out, start = [], 0
-    parts = text.split("\n")
-    for number, line in enumerate(parts):
-        out.append((start, line, number + 1 < len(parts)))
-        start += len(line) + 1
-    return out
+def split_lines(text: str) -> Iterator[Line]:
+    """Yield the lines of a text that is still being generated."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield Line(start, text[start:end], True)
+        start = end + 1
+    yield Line(start, text[start:], False)

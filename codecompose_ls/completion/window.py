@@ -25,7 +25,7 @@ _TAIL = re.compile(r"[ \t]*[)\]}>'\"`][)\]}>'\"` \t]*[:{;,]?[ \t]*|[ \t]*[:{;,]?
 class Window:
     """The text around a cursor, line breaks as LF.
 
-    `tail` is the rest of the line where it holds nothing but closing marks (`)`, `"]`, `) {`). Editors insert them while
+    `tail` is the rest of the line where it holds nothing but closing marks (`)`, `"]`, `) {`). Editors insert them as
     one types, so the model is not shown them and writes the line to its end; `covered` tells which of them its text
     replaces. Otherwise `tail` is empty. In the document prefix, tail and suffix follow one another.
     """
