@@ -116,7 +116,7 @@ def is_random(literal: str) -> bool:
     if classes < 2 or entropy(literal) < 3.3:
         return False
     # Identifiers, file names and sentences are made of words; a random string has no long run of lower-case letters.
-    return not re.search(r"[A-Z]?[a-z]{5,}|[<{$%(]|\.\.\.|x{3,}|X{3,}", literal)
+    return not re.search(r"[A-Z]?[a-z]{5,}|[A-Z]{3,}[_-][A-Z]{3,}|[<{$%(]|\.\.\.|x{3,}|X{3,}", literal)
 
 
 def _candidates(text: str) -> Iterator[Span]:

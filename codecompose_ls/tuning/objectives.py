@@ -67,8 +67,8 @@ def line_cut(text: str, rng: Generator) -> Cut | None:
     triggers = [at for at in range(first + 1, end) if text[at - 1] in TRIGGER_CHARACTERS]
     begin = first if not triggers or rng.random() < LINE_START else triggers[int(rng.integers(len(triggers)))]
     closers = _CLOSERS.search(text[begin:end])
-    if closers and closers.start() > 0 and rng.random() < BEFORE_CLOSERS:
-        end = begin + closers.start()
+    if closers and rng.random() < BEFORE_CLOSERS:
+        end = begin + (len(text[begin : begin + closers.start()].rstrip()) or end - begin)
     return Cut(begin, end)
 
 

@@ -105,6 +105,7 @@ class Run:
         self, output: Path, recipe: Recipe, machine: Machine, *, corpus: Corpus, held_out: Corpus | None, tokenizer: Tokenizer
     ) -> None:
         self.output, self.recipe, self.machine, self.corpus = output, recipe, machine, corpus
+        output.mkdir(parents=True, exist_ok=True)
         self.tokenizer, self.encoder = tokenizer, Encoder(tokenizer)
         self.device = torch.device(machine.device)
         torch.manual_seed(recipe.seed)
