@@ -1,0 +1,58 @@
+--- Ghost text through vim.lsp.inline_completion (Neovim 0.12), which asks and draws by itself.
+---
+--- It tells nobody what it draws, does not cancel a request that a later one supersedes, and draws an answer that comes too
+--- late for the text; so the client's requests pass through here.
+local Suggestion = require('codecompose.suggestion')
+
+local M = {}
+
+local METHOD = 'textDocument/inlineCompletion'
+local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
+
+local function is_drawn(buf)
+  return #vim.api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1 }) > 0
+end
+
+---@param on_drawn fun(suggestion: codecompose.Suggestion?)
+local function watch(client, on_drawn)
+  local request, pending = client.request, nil
+  ---@diagnostic disable-next-line: duplicate-set-field
+  client.request = function(self, method, params, handler, buf)
+    if method ~= METHOD then
+      return request(self, method, params, handler, buf)
+    end
+    if pending then
+      self:cancel_request(pending)
+    end
+    local tick = vim.api.nvim_buf_get_changedtick(buf)
+    local sent, id = request(self, method, params, function(err, result, context)
+      pending = nil
+      if err or not vim.api.nvim_buf_is_valid(buf) or vim.api.nvim_buf_get_changedtick(buf) ~= tick then
+        return
+      end
+      handler(err, result, context)
+      local item = result and (result.items or result)[1]
+      on_drawn(item and is_drawn(buf) and Suggestion.new(item, self, buf) or nil)
+    end, buf)
+    pending = sent and id or nil
+    return sent, id
+  end
+end
+
+---@param client vim.lsp.Client
+---@param on_drawn fun(suggestion: codecompose.Suggestion?)
+function M.attach(client, _, on_drawn)
+  if not vim.lsp.inline_completion.is_enabled({ client_id = client.id }) then
+    watch(client, on_drawn)
+    vim.lsp.inline_completion.enable(true, { client_id = client.id })
+  end
+end
+
+--- Neovim follows the keys by itself.
+function M.follow() end
+
+function M.hide(buf)
+  vim.lsp.inline_completion.get({ bufnr = buf, on_accept = function() end })
+end
+
+return M

@@ -1,0 +1,21 @@
+/** The user's settings as the server takes them; their schema is in package.json. */
+import * as vscode from 'vscode';
+
+/** What the user has chosen. What was left alone is not sent, so that the server's own settings file can decide it. */
+export function chosen(extension: vscode.Extension<unknown>): Record<string, unknown> {
+    const configuration = vscode.workspace.getConfiguration('codecompose');
+    const properties: Record<string, unknown> = extension.packageJSON.contributes.configuration.properties;
+    const names = Object.keys(properties).map(name => name.replace('codecompose.', ''));
+    return Object.fromEntries(
+        names
+            .filter(name => !name.startsWith('server.'))
+            .map(name => [name, configuration.inspect(name)?.globalValue])
+            .filter(([, value]) => value !== undefined),
+    );
+}
+
+/** Switch suggestions off, or on again, for all windows. */
+export async function toggle(): Promise<void> {
+    const configuration = vscode.workspace.getConfiguration('codecompose');
+    await configuration.update('enabled', !configuration.get('enabled'), vscode.ConfigurationTarget.Global);
+}

@@ -1,0 +1,37 @@
+/** The server's state in the status bar: why suggestions appear, or why they do not. */
+import * as vscode from 'vscode';
+
+export interface ServerStatus {
+    kind: 'Normal' | 'Warning' | 'Error' | 'Inactive';
+    message: string;
+    busy: boolean;
+}
+
+const ICONS = { Normal: '$(sparkle)', Warning: '$(warning)', Error: '$(error)', Inactive: '$(circle-slash)' };
+const BACKGROUNDS: Partial<Record<ServerStatus['kind'], string>> = {
+    Warning: 'statusBarItem.warningBackground',
+    Error: 'statusBarItem.errorBackground',
+};
+
+export class Status implements vscode.Disposable {
+    private readonly item = vscode.window.createStatusBarItem('codecompose', vscode.StatusBarAlignment.Right, 100);
+
+    constructor() {
+        this.item.name = 'CodeCompose LS';
+        this.item.command = 'codecompose.toggle';
+        this.show({ kind: 'Normal', message: 'Starting.', busy: true });
+        this.item.show();
+    }
+
+    readonly show = ({ kind, message, busy }: ServerStatus): void => {
+        const background = BACKGROUNDS[kind];
+        this.item.text = `${busy ? '$(loading~spin)' : ICONS[kind]} CodeCompose`;
+        this.item.tooltip = `${message || 'Ready.'}\nClick to turn suggestions on or off.`;
+        this.item.accessibilityInformation = { label: `CodeCompose: ${message || 'ready'}` };
+        this.item.backgroundColor = background ? new vscode.ThemeColor(background) : undefined;
+    };
+
+    dispose(): void {
+        this.item.dispose();
+    }
+}

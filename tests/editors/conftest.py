@@ -1,0 +1,105 @@
+"""Real editors with the built extension, the real server and a real model; `scripts/editors.sh` installs them.
+
+A test needs what it needs: a missing editor skips it and says how to get it, unless CODECOMPOSE_REQUIRE_EDITORS=1.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.editors.server import ROOT, Server
+
+# Read now: the tests run without the user's CODECOMPOSE_ variables.
+ARTEFACTS = Path(os.environ.get("CODECOMPOSE_ARTEFACTS", ROOT / ".editors" / "artefacts"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "editors: drives a real editor, installed by `make editors`")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.editors)
+
+
+def require(**there: object) -> None:
+    """Skip the test unless all that it needs is there; fail instead where the environment demands the editors."""
+    missing = [name.replace("_", " ") for name, found in there.items() if not found]
+    if missing:
+        reason = f"{' and '.join(missing)} not installed: run 'make editors'"
+        pytest.fail(reason) if os.environ.get("CODECOMPOSE_REQUIRE_EDITORS") == "1" else pytest.skip(reason)
+
+
+@pytest.fixture
+def artefacts() -> Path:
+    """Where screenshots and terminal captures go."""
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    return ARTEFACTS
+
+
+@pytest.fixture(scope="session")
+def model(tiny: Path) -> str:
+    """The setting `model`: the one we ship; nothing here depends on what it suggests."""
+    return "base" if (ROOT / "codecompose_ls" / "models" / "base" / "config.json").exists() else str(tiny)
+
+
+@pytest.fixture
+def server(tmp_path: Path, model: str) -> Server:
+    """The server as an editor starts it, with its counts in a folder of this test."""
+    return Server(data=tmp_path / "data", model=model)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of a small project under git, with a function whose body is missing."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    (folder / "basket.py").write_text(SOURCE, encoding="utf-8")
+    return folder / "basket.py"
+
+
+def line_before_body(file: Path) -> int:
+    """The line, counted from 1, that the missing body would follow."""
+    lines = file.read_text().splitlines()
+    return lines.index('        """Return the price of all articles."""') + 1
+
+
+#: What a person might type there.
+BODY = "return sum(article.total() for article in self.articles)"
+SOURCE = '''\
+"""A basket of articles."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Article:
+    name: str
+    price: float
+    quantity: int = 1
+
+    def total(self) -> float:
+        """Return the price of all of them."""
+        return self.price * self.quantity
+
+
+@dataclass
+class Basket:
+    articles: list[Article] = field(default_factory=list)
+
+    def add(self, article: Article) -> None:
+        """Put an article into the basket."""
+        self.articles.append(article)
+
+    def total(self) -> float:
+        """Return the price of all articles."""
+
+    def __len__(self) -> int:
+        return len(self.articles)
+'''

@@ -1,0 +1,112 @@
+"""Neovim in a real terminal (tmux), with the plugin from this repository and no other configuration."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.editors.polling import seen, until
+from tests.editors.server import ROOT, Server
+
+PLUGIN = ROOT / "editors" / "nvim"
+TERMINAL = "set -g default-terminal 'tmux-256color'\nset -sg escape-time 10\nset -as terminal-features ',*:RGB'\n"
+INIT = """
+vim.opt.runtimepath:prepend(%(plugin)s)
+vim.o.swapfile, vim.o.termguicolors, vim.o.shortmess = false, true, vim.o.shortmess .. 'I'
+vim.o.number, vim.o.showmode, vim.o.statusline = true, false, "%%f%%=%%{v:lua.require'codecompose'.status()}"
+require('codecompose').setup(vim.json.decode(%(setup)s))
+"""
+GHOST = """
+local found = {}
+for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, -1, 0, -1, { details = true })) do
+  for _, chunk in ipairs(mark[4].virt_text or {}) do
+    found[#found + 1] = chunk[1]
+  end
+end
+return table.concat(found)
+"""
+
+
+def program(suite: str) -> Path:
+    """Neovim as a Debian release has it."""
+    return ROOT / ".editors" / f"nvim-{suite}" / "bin" / "nvim"
+
+
+def needs(suite: str) -> dict[str, object]:
+    """What must be installed, and whether it is."""
+    return {"Neovim": program(suite).exists(), "tmux": shutil.which("tmux")}
+
+
+@dataclass(frozen=True, slots=True)
+class Neovim:
+    """One Neovim with one file open."""
+
+    program: Path
+    home: Path
+
+    def keys(self, *keys: str) -> None:
+        """Press keys, by tmux' names for them."""
+        self._tmux("send-keys", "-t", "nvim", *keys)
+
+    def write(self, text: str) -> None:
+        self._tmux("send-keys", "-t", "nvim", "-l", text)
+
+    def screen(self, *, colours: bool = False) -> str:
+        """What the terminal shows."""
+        return self._tmux("capture-pane", "-t", "nvim", "-p", *(["-e"] if colours else []))
+
+    def lua(self, code: str) -> object:
+        """Run Lua inside and return what it returns."""
+        (self.home / "run.lua").write_text(code, encoding="utf-8")
+        expression = f"json_encode(luaeval('dofile(_A)', '{self.home / 'run.lua'}'))"
+        call = [self.program, "--server", self.home / "nvim.socket", "--remote-expr", expression]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        return json.loads(done.stdout or done.stderr or "null") if done.returncode == 0 else None
+
+    def ghost(self) -> str:
+        """The first line of the ghost text; empty unless the terminal shows it."""
+        ghost = str(self.lua(GHOST) or "")
+        return ghost if ghost in self.screen() else ""
+
+    def line(self) -> str:
+        return str(self.lua("return vim.api.nvim_get_current_line()"))
+
+    def type_until_ghost(self, text: str) -> str:
+        """Type key by key, as a person who looks up, until something is suggested; returns the ghost text."""
+        for key in text:
+            self.write(key)
+            if seen(lambda: self.ghost().strip(), seconds=1.5):
+                return self.ghost()
+        raise AssertionError(f"nothing was suggested while typing {text!r}; the screen:\n{self.screen()}")
+
+    def status(self) -> str:
+        return str(self.lua("return require('codecompose').status()"))
+
+    def _tmux(self, *arguments: str | Path) -> str:
+        call = ["tmux", "-S", self.home / "tmux.socket", *arguments]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout
+
+
+@contextmanager
+def running(server: Server, file: Path, *, suite: str, ghost: str, home: Path) -> Iterator[Neovim]:
+    """Open `file` in its folder; `home` holds the sockets, so its path must be short."""
+    home.mkdir(parents=True, exist_ok=True)
+    setup = {"cmd": server.command, "settings": {"model": server.model}, "ghost": ghost}
+    quoted = {"plugin": json.dumps(str(PLUGIN)), "setup": json.dumps(json.dumps(setup))}
+    (home / "init.lua").write_text(INIT % quoted, encoding="utf-8")
+    (home / "tmux.conf").write_text(TERMINAL, encoding="utf-8")
+    environment = server.environment | {f"XDG_{name}_HOME": str(home / name) for name in ("DATA", "CONFIG", "STATE")}
+    nvim = Neovim(program(suite), home)
+    start = [nvim.program, "--clean", "-u", home / "init.lua", "--listen", home / "nvim.socket", file.name]
+    terminal = ["tmux", "-S", home / "tmux.socket", "-f", home / "tmux.conf", "new-session", "-d", "-s", "nvim"]
+    subprocess.run([*terminal, "-x", "90", "-y", "34", "-c", file.parent, *start], env=environment, check=True)
+    try:
+        until(lambda: "model" in nvim.status(), "the model to be loaded")
+        yield nvim
+    finally:
+        subprocess.run(["tmux", "-S", home / "tmux.socket", "kill-server"], check=False)

