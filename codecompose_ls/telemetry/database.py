@@ -1,0 +1,131 @@
+"""Database: the SQLite file of events, its schema and how it came about.
+
+The schema is a list of named migrations that only grows; each is applied once, and the file remembers which.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from codecompose_ls import folders
+
+Migration = Callable[[sqlite3.Connection], object]
+MIGRATIONS: dict[str, Migration] = {}
+
+#: How long one server waits for another's write.
+_BUSY_S = 5.0
+
+
+def migration(apply: Migration) -> Migration:
+    MIGRATIONS[apply.__name__] = apply
+    return apply
+
+
+@migration
+def m001_event(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE event (
+            id INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            kind TEXT NOT NULL,
+            language TEXT NOT NULL,
+            model TEXT NOT NULL,
+            suggestion TEXT,
+            source TEXT,
+            "trigger" TEXT,
+            position TEXT,
+            latency_ms REAL,
+            reason TEXT,
+            characters INTEGER,
+            after_s INTEGER,
+            similarity REAL
+        )
+        """
+    )
+    connection.execute("CREATE INDEX event_at ON event (at)")
+    connection.execute("CREATE INDEX event_suggestion ON event (suggestion) WHERE suggestion IS NOT NULL")
+
+
+def default_path() -> Path:
+    """Return where the user's database is."""
+    return folders.data() / "telemetry.sqlite3"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database for reading and writing, made and brought up to date as needed.
+
+    Only its owner may read the file. Raises sqlite3.Error and OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode this keeps the file whole through a crash; a power cut may cost the last batches.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply what the file does not remember; two servers that start at once take turns."""
+    if _applied(connection) >= MIGRATIONS.keys():
+        return
+    with Transaction(connection):
+        connection.execute("CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY)")
+        for name in [name for name in MIGRATIONS if name not in _applied(connection)]:
+            MIGRATIONS[name](connection)
+            connection.execute("INSERT INTO migration VALUES (?)", (name,))
+
+
+def purge(path: Path) -> int:
+    """Delete all events, or a file that is no database of ours; return how many events there were.
+
+    A server that runs goes on counting, from nothing. Raises sqlite3.Error and OSError.
+    """
+    if not path.exists():
+        return 0
+    try:
+        with closing(connect(path)) as connection:
+            count = int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
+            connection.execute("DELETE FROM event")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return count
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return 0
+
+
+class Transaction:
+    """BEGIN IMMEDIATE, then COMMIT, or ROLLBACK when the block fails."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            self._connection.execute("COMMIT")
+        elif self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def _applied(connection: sqlite3.Connection) -> set[str]:
+    with closing(connection.cursor()) as cursor:
+        if not cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'migration'").fetchone():
+            return set()
+        return {name for (name,) in cursor.execute("SELECT name FROM migration")}

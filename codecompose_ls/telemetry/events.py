@@ -1,0 +1,76 @@
+"""Events: the words for what happens to a suggestion, the same in code, database and dashboard.
+
+    requested -> generated | cached | empty | filtered(reason) | cancelled | failed
+              -> shown
+              -> accepted | partly accepted | dismissed | typed over
+              -> retained at 30 s, 2 min, 5 min, 10 min
+
+Every request has exactly one of the first six, so `requested` is their sum; a suggestion, however often it is asked
+for and drawn, has each later word at most once, but partly accepted, which grows, and accepted, which can replace a
+lesser end. `typed` counts characters for percent_code_typed. Events hold neither code nor paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(str, Enum):
+    """What happened."""
+
+    GENERATED = "generated"
+    CACHED = "cached"
+    EMPTY = "empty"
+    FILTERED = "filtered"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    #: Still valid 750 ms after it was drawn, or accepted or partly accepted before.
+    SHOWN = "shown"
+    ACCEPTED = "accepted"
+    PARTLY_ACCEPTED = "partly accepted"
+    DISMISSED = "dismissed"
+    #: The user typed: something else, or all of it by hand.
+    TYPED_OVER = "typed over"
+    RETAINED = "retained"
+    TYPED = "typed"
+
+
+#: What can become of a request.
+OUTCOMES = (Kind.GENERATED, Kind.CACHED, Kind.EMPTY, Kind.FILTERED, Kind.CANCELLED, Kind.FAILED)
+#: What can become of a suggestion that was shown; later ones replace earlier ones, the first two each other never.
+ENDS = (Kind.DISMISSED, Kind.TYPED_OVER, Kind.PARTLY_ACCEPTED, Kind.ACCEPTED)
+#: Seconds after its acceptance at which a suggestion is looked at again.
+RETENTION_S = (30, 120, 300, 600)
+
+
+class Position(str, Enum):
+    """Where in its line the cursor was."""
+
+    LINE_START = "line start"
+    MID_LINE = "mid-line"
+    LINE_END = "line end"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the database; only what the kind needs is set."""
+
+    kind: Kind
+    language: str = ""
+    model: str = ""
+    #: The suggestion's id; the store salts it.
+    suggestion: str | None = None
+    #: Of a request: where the answer came from, what asked for it, where the cursor was, milliseconds to the answer.
+    source: str | None = None
+    trigger: str | None = None
+    position: Position | None = None
+    latency_ms: float | None = None
+    #: The filter of filtered, the client's reason of dismissed.
+    reason: str | None = None
+    #: Code points: of the suggestion (a request), accepted so far (accepted, partly accepted), still there (retained),
+    #: typed since the last such event (typed; less than 0 when typing turns out to have been an acceptance).
+    characters: int | None = None
+    #: Of retained: seconds since the acceptance, and edit similarity to what was accepted, 0 to 1.
+    after_s: int | None = None
+    similarity: float | None = None

@@ -1,0 +1,341 @@
+"""Life: the state machine of suggestions, from request to retention; pure, driven by the server, tells events.
+
+It learns from three sides: what the server answered, what became of the documents, and what the client says. A client
+that has once said what it draws or partly accepts is taken at its word; for any other an answer counts as drawn, and
+text that goes in at once up to the end of a word as partly accepted. The whole rest going in at once is an acceptance,
+and so is the accept command, whatever the client does to the text.
+
+Where the calls belong in the server, all on its event loop, none of them blocking:
+
+    opened(uri, language, text)     didOpen; a cell that is opened
+    changed(uri, text)              didChange, once a notification, with the text after all its changes
+    closed(uri)                     didClose; a cell that is closed
+    answered(request, answer)       the one answer to each request, superseded and cancelled ones included
+    drawn(id)                       textDocument/didShowCompletion
+    partly_accepted(id, rest)       textDocument/didPartiallyAcceptCompletion; rest = len(insertText) - acceptedLength
+    accepted(id)                    the command codecompose.accepted
+    dismissed(id, reason)           codecompose/didDismissCompletion
+    close()                         shutdown, before Store.close()
+
+A `changed` costs a comparison of two texts, block by block (0.1 ms for 100 KB); no other call depends on their size.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+
+from codecompose_ls.telemetry.edits import edit_between, typed_characters
+from codecompose_ls.telemetry.events import Event, Kind, Position
+from codecompose_ls.telemetry.ghost import Ghost, ghost_over
+from codecompose_ls.telemetry.retention import Cancel, Kept, Timer, edit_similarity
+from codecompose_ls.telemetry.suggested import Suggested
+from codecompose_ls.types import Answer, CompletionRequest, Source, Suggestion
+
+#: A suggestion that stays on the screen for so long was seen.
+DWELL_S = 0.75
+#: Typed characters are told in sums, not key by key.
+TYPED_EVERY_S = 30.0
+
+#: Suggestions, and versions of a document, that are remembered; older ones have nothing more to come.
+_REMEMBERED = 512
+_RANKS = {Kind.DISMISSED: 0, Kind.TYPED_OVER: 0, Kind.PARTLY_ACCEPTED: 1, Kind.ACCEPTED: 2}
+_DISMISSALS = frozenset({"rejected", "ignored", "replaced", "closed"})
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open document; `suggested` is what its screen shows or is about to."""
+
+    language: str
+    text: str
+    suggested: Suggested | None = None
+    #: What was accepted and is looked at again, by suggestion.
+    kept: dict[str, Kept] = field(default_factory=dict)
+    #: Hashes of its versions, to tell undo from typing.
+    earlier: deque[int] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+
+class Life:
+    """The suggestions of one server. `record` takes the events and may be exchanged at any time; `timer` is the
+    event loop's `call_later`."""
+
+    def __init__(self, record: Callable[[Event], None], *, timer: Timer) -> None:
+        self.record = record
+        self._timer = timer
+        self._open: dict[str, _Open] = {}
+        self._suggested: dict[str, Suggested] = {}
+        self._typed: Counter[str] = Counter()
+        self._telling: Cancel | None = None
+        self._client_tells = False
+
+    # What becomes of the documents.
+
+    def opened(self, uri: str, language: str, text: str) -> None:
+        self.closed(uri)
+        self._open[uri] = document = _Open(language, text)
+        document.earlier.append(hash(text))
+
+    def changed(self, uri: str, text: str) -> None:
+        document = self._open.get(uri)
+        if document is None or document.text == text:
+            return
+        before, document.text = document.text, text
+        edit, version = edit_between(before, text), hash(text)
+        # A text that was there before comes back by undo or redo, or by typing anew what has been counted already.
+        typed = 0 if version in document.earlier else typed_characters(edit)
+        document.earlier.append(version)
+        for kept in document.kept.values():
+            kept.span.shift(edit)
+        if document.suggested is not None:
+            ghost = document.suggested.ghost.follow(before, text, edit)
+            if ghost is not None:
+                typed = self._follow(document, document.suggested, ghost, typed)
+            else:
+                document.suggested.diverge(edit, typed)
+                self._leave(document, Kind.TYPED_OVER)
+        self._count_typed(document.language, typed)
+
+    def closed(self, uri: str) -> None:
+        document = self._open.pop(uri, None)
+        if document is not None:
+            self._leave(document, Kind.DISMISSED, "closed")
+            for kept in document.kept.values():
+                kept.forget()
+
+    # What the server answers.
+
+    def answered(self, request: CompletionRequest, answer: Answer) -> None:
+        """Count one request; one that was switched off is none."""
+        if answer.suggestion is None and answer.reason == "off":
+            return
+        kind, reason = _outcome(answer)
+        if request.document.uri not in self._open:
+            self.opened(request.document.uri, request.document.language, request.document.text)
+        document, suggestion = self._open[request.document.uri], answer.suggestion
+        event = Event(
+            kind,
+            request.document.language,
+            reason=reason,
+            trigger=request.trigger.value,
+            position=position_of(request.document.text, request.offset),
+            latency_ms=answer.latency_ms,
+        )
+        if suggestion is not None:
+            suggested = self._suggest(document, request, suggestion)
+            source, characters = suggestion.source.value, len(suggestion.text)
+            event = replace(event, model=suggested.model, suggestion=suggested.id, source=source, characters=characters)
+        elif kind not in (Kind.CANCELLED, Kind.FAILED):
+            self._leave(document, Kind.DISMISSED, "replaced")
+        self.record(event)
+
+    # What the client says.
+
+    def drawn(self, id: str) -> None:
+        """Time a suggestion from now on; drawing it again changes nothing."""
+        suggested = self._suggested.get(id)
+        if not self._client_tells and suggested is not None and suggested.dwell is not None:
+            # It was timed from its answer, for want of this.
+            suggested.dwell.cancel()
+            suggested.dwell = None
+        self._client_tells = True
+        if suggested is not None and self._is_on_screen(suggested):
+            self._draw(suggested)
+
+    def accepted(self, id: str) -> None:
+        self._claim(id, rest=0)
+
+    def partly_accepted(self, id: str, rest: int) -> None:
+        """Count all as accepted but the last `rest` characters of the suggestion."""
+        self._client_tells = True
+        self._claim(id, rest=rest)
+
+    def dismissed(self, id: str, reason: str = "") -> None:
+        suggested = self._suggested.get(id)
+        if suggested is not None and self._is_on_screen(suggested):
+            reason = reason if reason in _DISMISSALS else "other"
+            self._leave(self._open[suggested.uri], Kind.DISMISSED, reason)
+
+    def close(self) -> None:
+        """Tell what is left to tell; nothing is called after this."""
+        for uri in list(self._open):
+            self.closed(uri)
+        if self._telling is not None:
+            self._telling.cancel()
+        self._tell_typed()
+
+    # From answered to shown.
+
+    def _suggest(self, document: _Open, request: CompletionRequest, suggestion: Suggestion) -> Suggested:
+        """Put a suggestion on the screen in place of the one before, unless it is the same one."""
+        asked, now = request.document.text, document.text
+        laid = ghost_over(asked, request.offset, suggestion)
+        ghost = laid if asked == now else laid.follow(asked, now, edit_between(asked, now))
+        live, known = document.suggested, self._suggested.get(suggestion.id)
+        if live is not None and ghost is not None and live.ghost.is_same(ghost):
+            live.ghost = replace(live.ghost, tail=ghost.tail)
+            self._remember(suggestion.id, live)
+            return live
+        if live is not known:
+            self._leave(document, Kind.DISMISSED, "replaced")
+        if known is None:
+            model = PurePath(suggestion.model).name
+            known = Suggested(suggestion.id, request.document.uri, suggestion.language, model, laid)
+            self._remember(suggestion.id, known)
+        if ghost is not None:
+            known.lay(ghost)
+            document.suggested = known
+            if not self._client_tells:
+                self._draw(known)
+        return known
+
+    def _remember(self, id: str, suggested: Suggested) -> None:
+        self._suggested[id] = suggested
+        if len(self._suggested) > _REMEMBERED:
+            del self._suggested[next(iter(self._suggested))]
+
+    def _is_on_screen(self, suggested: Suggested) -> bool:
+        document = self._open.get(suggested.uri)
+        return document is not None and document.suggested is suggested
+
+    def _draw(self, suggested: Suggested) -> None:
+        if not suggested.shown and suggested.dwell is None:
+            suggested.dwell = self._timer(DWELL_S, lambda: self._show(suggested))
+
+    def _show(self, suggested: Suggested) -> None:
+        if suggested.dwell is not None:
+            suggested.dwell.cancel()
+            suggested.dwell = None
+        if not suggested.shown:
+            suggested.shown = True
+            self._record(Kind.SHOWN, suggested)
+
+    # From shown to the end.
+
+    def _follow(self, document: _Open, suggested: Suggested, ghost: Ghost, typed: int) -> int:
+        """Bring a suggestion up to its document; return the characters typed."""
+        if ghost.position <= suggested.ghost.position:
+            suggested.ghost = ghost
+            return typed
+        was_awaited = suggested.is_awaited
+        accepted, typed = suggested.advance(ghost, typed, by_words=not self._client_tells)
+        if accepted:
+            self._accept(suggested, accepted)
+        elif was_awaited:
+            self._keep(document, suggested)
+        if ghost.is_complete:
+            self._leave(document, Kind.TYPED_OVER)
+        return typed
+
+    def _claim(self, id: str, *, rest: int) -> None:
+        suggested = self._suggested.get(id)
+        if suggested is None or suggested.end is Kind.ACCEPTED:
+            return
+        accepted, untyped = suggested.claim(rest)
+        self._count_typed(suggested.language, -untyped)
+        if accepted or not rest:
+            self._accept(suggested, accepted)
+
+    def _accept(self, suggested: Suggested, characters: int) -> None:
+        suggested.accept(characters)
+        self._show(suggested)
+        self._end(suggested, Kind.ACCEPTED if suggested.is_whole else Kind.PARTLY_ACCEPTED)
+        document = self._open.get(suggested.uri)
+        if document is not None:
+            self._keep(document, suggested)
+
+    def _leave(self, document: _Open, kind: Kind, reason: str | None = None) -> None:
+        """Take what a document shows off its screen."""
+        suggested, document.suggested = document.suggested, None
+        if suggested is None:
+            return
+        if suggested.dwell is not None:
+            suggested.dwell.cancel()
+            suggested.dwell = None
+        if suggested.shown:
+            self._end(suggested, kind, reason)
+
+    def _end(self, suggested: Suggested, kind: Kind, reason: str | None = None) -> None:
+        before = suggested.end
+        if before is None or _RANKS[kind] > _RANKS[before] or kind is before is Kind.PARTLY_ACCEPTED:
+            suggested.end = kind
+            characters = suggested.accepted if _RANKS[kind] else None
+            self._record(kind, suggested, reason=reason, characters=characters)
+
+    # After the end.
+
+    def _keep(self, document: _Open, suggested: Suggested) -> None:
+        """Watch the accepted text from now on, once the document has it."""
+        place = suggested.place()
+        if place is None:
+            return
+
+        def look(after_s: int, kept: Kept) -> None:
+            similarity = edit_similarity(kept.text, document.text[kept.span.start : kept.span.end])
+            characters = round(similarity * suggested.accepted)
+            self._record(Kind.RETAINED, suggested, characters=characters, after_s=after_s, similarity=similarity)
+
+        before = document.kept.pop(suggested.id, None)
+        if before is not None:
+            before.forget()
+        document.kept[suggested.id] = Kept(*place, look=look, timer=self._timer)
+
+    # Telling.
+
+    def _record(
+        self,
+        kind: Kind,
+        suggested: Suggested,
+        *,
+        reason: str | None = None,
+        characters: int | None = None,
+        after_s: int | None = None,
+        similarity: float | None = None,
+    ) -> None:
+        self.record(
+            Event(
+                kind,
+                suggested.language,
+                suggested.model,
+                suggestion=suggested.id,
+                reason=reason,
+                characters=characters,
+                after_s=after_s,
+                similarity=similarity,
+            )
+        )
+
+    def _count_typed(self, language: str, characters: int) -> None:
+        self._typed[language] += characters
+        if characters and self._telling is None:
+            self._telling = self._timer(TYPED_EVERY_S, self._tell_typed)
+
+    def _tell_typed(self) -> None:
+        self._telling = None
+        for language, characters in self._typed.items():
+            if characters:
+                self.record(Event(Kind.TYPED, language, characters=characters))
+        self._typed.clear()
+
+
+def position_of(text: str, offset: int) -> Position:
+    """Say where in its line a cursor is; white space aside, and an empty line is a start."""
+    start, end = text.rfind("\n", 0, offset) + 1, text.find("\n", offset)
+    if not text[start:offset].strip():
+        return Position.LINE_START
+    return Position.MID_LINE if text[offset : len(text) if end < 0 else end].strip() else Position.LINE_END
+
+
+def _outcome(answer: Answer) -> tuple[Kind, str | None]:
+    """Return what became of a request, and for filtered by what."""
+    if answer.suggestion is not None:
+        known = answer.suggestion.source in (Source.TYPED_THROUGH, Source.CACHE)
+        return (Kind.CACHED if known else Kind.GENERATED), None
+    word, _, detail = answer.reason.partition(":")
+    if word in ("filtered", "trigger"):
+        return Kind.FILTERED, detail if word == "filtered" else answer.reason
+    if word in ("superseded", "cancelled"):
+        return Kind.CANCELLED, None
+    return (Kind.FAILED if word == "failed" else Kind.EMPTY), None

@@ -1,0 +1,102 @@
+"""Suggested: one suggestion's progress into a document, what of it was typed, and what accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from codecompose_ls.telemetry.edits import Edit, is_keystroke
+from codecompose_ls.telemetry.events import Kind
+from codecompose_ls.telemetry.ghost import Ghost
+from codecompose_ls.telemetry.retention import Cancel, Span
+
+
+@dataclass(slots=True)
+class Suggested:
+    """A suggestion as far as it has come; the characters counted are those of its own text."""
+
+    id: str
+    uri: str
+    language: str
+    model: str
+    ghost: Ghost
+    shown: bool = False
+    end: Kind | None = None
+    accepted: int = 0
+    #: The timer that runs from when it is drawn until it counts as shown.
+    dwell: Cancel | None = None
+    #: How much of the text has been counted, as typed or as accepted, and where the first acceptance began.
+    counted: int = field(init=False)
+    first: int | None = None
+    #: The edit at which document and text diverged.
+    divergence: Edit | None = None
+    #: The last step, of the text and of the document, that counted as typed: the client may yet claim it.
+    step: int = 0
+    step_typed: int = 0
+
+    def __post_init__(self) -> None:
+        self.counted = self.ghost.position
+
+    def lay(self, ghost: Ghost) -> None:
+        """Start at another place; what was counted stays counted."""
+        self.ghost, self.counted = ghost, ghost.position
+        self.first = self.divergence = None
+        self.step = self.step_typed = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the text has been counted."""
+        return self.counted == len(self.ghost.text)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the client has claimed text that the document does not have yet."""
+        return self.divergence is None and self.ghost.position < self.counted
+
+    def advance(self, ghost: Ghost, typed: int, *, by_words: bool) -> tuple[int, int]:
+        """Go on to where the ghost is now; return the characters accepted and typed.
+
+        `typed` is what the document's change would count as typing. More than a keystroke at once is an acceptance
+        when it is all the rest or, with `by_words`, when it ends a word.
+        """
+        moved, inserted = ghost.position - self.ghost.position, ghost.text[self.ghost.position : ghost.position]
+        step = max(0, ghost.position - self.counted)
+        self.ghost, self.counted = ghost, self.counted + step
+        if not step:
+            # Typed again, or claimed before it came: it has been counted.
+            return 0, 0
+        if not is_keystroke(inserted) and (ghost.is_complete or (by_words and ghost.is_at_word_end)):
+            return step, 0
+        self.step, self.step_typed = step, max(0, typed - (moved - step))
+        return 0, self.step_typed
+
+    def diverge(self, edit: Edit, typed: int) -> None:
+        """Part from the document at this edit."""
+        self.divergence, self.step, self.step_typed = edit, 0, typed
+
+    def claim(self, rest: int) -> tuple[int, int]:
+        """Take the client's word that all but the last `rest` characters is accepted, come or still to come; return
+        the characters accepted and those that counted as typed and were not."""
+        target = max(0, len(self.ghost.text) - rest)
+        claimed = max(0, min(target, self.counted) - (self.counted - self.step))
+        untyped = self.step_typed if claimed or self.divergence is not None else 0
+        accepted = claimed + max(0, target - self.counted)
+        self.counted = max(self.counted, target)
+        if untyped:
+            self.step = self.step_typed = 0
+        return accepted, untyped
+
+    def accept(self, characters: int) -> None:
+        """Count the last `characters` counted as accepted."""
+        self.accepted += characters
+        if self.first is None:
+            self.first = self.counted - characters
+
+    def place(self) -> tuple[str, Span] | None:
+        """Return the accepted text and where in the document it stands; None while it does not."""
+        if self.first is None or self.is_awaited:
+            return None
+        text = self.ghost.text[self.first : self.counted]
+        if self.divergence is not None:
+            start = self.divergence.start
+            return text, Span(start, start + len(self.divergence.inserted))
+        return text, Span(self.ghost.offset + self.first, self.ghost.offset + self.counted)
