@@ -30,7 +30,7 @@ class Asked:
 class FakeBackend:
     """Streams prepared answers in the order it is asked, and then empty ones.
 
-    A str comes word by word. A sequence is slow: an event in it is waited for. `HANG` in it is never set. With `reply` the
+    A str comes word by word. A sequence is slow: an event in it is waited for, and `HANG` is never set. With `reply` the
     answer is computed from the context instead. A stop that is set raises `Cancelled` before the next piece.
     """
 

@@ -1,8 +1,8 @@
 """From generated text to a suggestion worth showing: filters in a fixed order, each a pure function of text and place.
 
-A filter returns the text, shortened or mended, or "" to drop it; the result names the filter that did. The order: cut
-to size first (scope, loop), then mend the start (indentation), then compare with what is around (next lines, rest of
-the line, brackets), and judge what is left (secrets, white space only).
+A filter returns the text, shortened or mended, or "" to drop it; the result names the filter that left nothing to see.
+The order: cut to size first (scope, loop), then mend the start (indentation), then compare with what is around (next
+lines, rest of the line, brackets), and look for secrets in what is left.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ class Result:
     dropped_by: str = ""
 
 
+def whitespace_only(text: str, place: Place) -> str:
+    """Drop a text with nothing to see."""
+    return text if text.strip() else ""
+
+
 def extent(text: str, place: Place) -> str:
     """Cut to a single line, or to the scope where more than one is allowed."""
     # As if the next line had begun: the last one is complete by now.
@@ -52,7 +57,7 @@ def indentation(text: str, place: Place) -> str:
     if line.strip():
         text = text.lstrip(" ") if line.endswith((" ", "\t")) else text
     else:
-        text = _under(text.lstrip("\n") if line or text.startswith("\n") else text, place)
+        text = _under(text, place)
     return _same_indent(text, tabs=_uses_tabs(place.window.prefix + place.window.suffix))
 
 
@@ -106,12 +111,8 @@ def secrets(text: str, place: Place) -> str:
     return "" if has_secret(line + text) and not has_secret(line) else text
 
 
-def whitespace_only(text: str, place: Place) -> str:
-    """Drop a text with nothing to see."""
-    return text if text.strip() else ""
-
-
 FILTERS: tuple[Filter, ...] = (
+    whitespace_only,
     extent,
     repetition,
     indentation,
@@ -121,7 +122,6 @@ FILTERS: tuple[Filter, ...] = (
     closing_line,
     trailing_space,
     secrets,
-    whitespace_only,
 )
 
 #: Matters of taste: who asks by hand gets to see what these would drop.
@@ -132,19 +132,21 @@ def postprocess(text: str, place: Place, *, invoked: bool = False) -> Result:
     """Run the filters; for an invoked request a matter of taste may shorten the text but not drop it."""
     for filter in FILTERS:
         left = filter(text, place)
-        if not left and not (invoked and filter in TASTE):
+        if left.strip():
+            text = left
+        elif not (invoked and filter in TASTE):
             return Result("", filter.__name__)
-        text = left or text
     return Result(text)
 
 
 def _under(text: str, place: Place) -> str:
     """Take off the first line's indentation where it is typed already or goes deeper than the line above allows."""
     line = place.window.line_prefix
+    if text.startswith("\n"):
+        # A line of its own, with all of its indentation: it takes the place of the blank one.
+        text = text.lstrip("\n").removeprefix(line)
     body = text.lstrip(" \t")
     lead = text[: len(text) - len(body)]
-    if line and lead.startswith(line):
-        lead = lead[len(line) :]
     above = next((line for line in reversed(place.window.prefix.split("\n")[:-1]) if line.strip()), "")
     deepest = width(above) + (TAB_WIDTH if above.rstrip().endswith((":", "{", "(", "[")) else 0)
     while lead and width(line + lead) > deepest:

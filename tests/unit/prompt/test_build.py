@@ -1,5 +1,7 @@
 """Prompts: order, budget, edges that stand still, and user text that stays text."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,7 +116,7 @@ def test_a_burst_of_typing_moves_the_edges_at_most_once_a_step(
     prompts = [
         build(context(prefix[:before] + "x" * keys, suffix[:after]), budget=budget).token_ids for keys in range(typed)
     ]
-    kept = [later[: len(earlier)] == earlier for earlier, later in zip(prompts, prompts[1:], strict=False)]
+    kept = [later[: len(earlier)] == earlier for earlier, later in pairwise(prompts)]
     step = (budget - 23) // 16
     # Each side's edge moves once in `step` keys at the most.
     assert kept.count(False) <= 2 * (typed // step + 1)
