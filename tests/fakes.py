@@ -12,8 +12,14 @@ from codecompose_ls.backends.backend import Priority
 from codecompose_ls.errors import Cancelled
 from codecompose_ls.types import Context, Piece, Sampling, Stop
 
-#: A step of an answer: text, an event to wait for, or an error to fail with.
-Step = str | asyncio.Event | Exception
+
+class Hang:
+    """A step that never ends."""
+
+
+HANG = Hang()
+#: A step of an answer: text, an event to wait for, an error to fail with, or no end.
+Step = str | asyncio.Event | Exception | Hang
 Answer = str | Exception | Sequence[Step]
 
 
@@ -30,8 +36,8 @@ class Asked:
 class FakeBackend:
     """Streams prepared answers in the order it is asked, and then empty ones.
 
-    A str comes word by word. A sequence is slow: an event in it is waited for, and `HANG` is never set. With `reply` the
-    answer is computed from the context instead. A stop that is set raises `Cancelled` before the next piece.
+    A str comes word by word. A sequence can be slow: an event in it is waited for, and `HANG` never ends. With `reply`
+    the answer is computed from the context instead. A stop that is set raises `Cancelled` before the next piece.
     """
 
     def __init__(
@@ -62,10 +68,14 @@ class FakeBackend:
             raise answer
         steps = re.findall(r"\s+|\w+|\W", answer) if isinstance(answer, str) else answer
         for step in steps:
+            # Whoever else is ready gets to run between two pieces, as with an engine on a thread of its own.
+            await asyncio.sleep(0)
             if isinstance(step, asyncio.Event):
                 await step.wait()
             elif isinstance(step, Exception):
                 raise step
+            elif isinstance(step, Hang):
+                await asyncio.get_running_loop().create_future()
             else:
                 if stop.is_set():
                     raise Cancelled
@@ -77,7 +87,3 @@ class FakeBackend:
 
     def close(self) -> None:
         self.is_closed = True
-
-
-#: A step that never ends.
-HANG = asyncio.Event()

@@ -54,10 +54,10 @@ def repetition(text: str, place: Place) -> str:
 def indentation(text: str, place: Place) -> str:
     """Take off white space that is typed already or goes too deep, and indent the way the file does."""
     line = place.window.line_prefix
-    if line.strip():
-        text = text.lstrip(" ") if line.endswith((" ", "\t")) else text
-    else:
+    if not line.strip():
         text = _under(text, place)
+    elif line.endswith((" ", "\t")):
+        text = text.lstrip(" ")
     return _same_indent(text, tabs=_uses_tabs(place.window.prefix + place.window.suffix))
 
 

@@ -108,7 +108,6 @@ def test_typing_moves_an_edge_at_most_once_a_step(before: int, after: int, typed
 
 @given(keys=st.text(alphabet="abc(), =\n", min_size=1, max_size=80))
 def test_the_suffix_is_the_same_throughout_a_burst(keys: str) -> None:
-    """The whole file before the cursor counts in steps, so the suffix may take another line only when one is crossed."""
     head, rest = "x = 1\n" * 2000, "\ny = 2" * 2000
     windows = [
         window(document(head + keys[:count] + rest), len(head) + count, limits=LIMITS) for count in range(len(keys))
