@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from functools import partial
 from pathlib import Path
 
 from codecompose_ls.backends.backend import Priority
-from codecompose_ls.errors import Cancelled, CodeComposeError, ModelError
+from codecompose_ls.errors import Cancelled, CodeComposeError, EngineError, ModelError
 from codecompose_ls.inference.decoding import Prior, generate
 from codecompose_ls.inference.engine import Engine
 from codecompose_ls.inference.session import Session
@@ -33,12 +33,17 @@ class LocalBackend:
         model = load_model(folder)
         if model.family not in FAMILIES:
             raise ModelError(f"the model at {folder} is of family '{model.family}'; we know {', '.join(FAMILIES)}")
-        self.model = model.name
+        self.model = f"{model.name}@{model.content_hash[:8]}"
         self._template = FAMILIES[model.family]
         self._budget = model.context - min(ANSWER_TOKENS, model.context // 4)
         self._tokenizer = Tokenizer(model.tokenizer_path)
         self._prior = prior
-        self._session = Session(model, threads=threads)
+        try:
+            self._session = Session(model, threads=threads)
+        except MemoryError as error:
+            raise EngineError(
+                f"there is not enough memory to load {model.name}; close something and try again"
+            ) from error
         self._engine = Engine()
 
     @property
@@ -53,7 +58,7 @@ class LocalBackend:
 
     def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
-    ) -> AsyncIterator[Piece]:
+    ) -> AsyncGenerator[Piece, None]:
         return self._engine.run(partial(self._generate, context, sampling), priority=priority, stop=stop)
 
     async def warm(self, context: Context) -> None:

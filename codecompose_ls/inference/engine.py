@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, TypeVar
 
 from codecompose_ls.errors import Cancelled, CodeComposeError, EngineError
@@ -41,7 +41,7 @@ class Engine:
         """Nothing runs and nothing waits."""
         return self._running is None and not self._waiting
 
-    async def run(self, work: Work[T], *, priority: int, stop: Stop) -> AsyncIterator[T]:
+    async def run(self, work: Work[T], *, priority: int, stop: Stop) -> AsyncGenerator[T, None]:
         """Yield the items of `work` as they come; leaving early stops it.
 
         Raises `Cancelled` when `stop` was set or a job of a lower number took over, `EngineError` when the job failed.

@@ -34,14 +34,14 @@ def capacity(model: Model) -> int:
     return model.context + SPARE
 
 
-def load_graph(model: Model) -> bytes:
+def load_graph(model: Model, *, kernel: Kernel = KERNEL) -> bytes:
     """Return the serialised graph of `model`, from the cache if it is there. Raises `ModelError`."""
-    path = folders.cache() / "graphs" / f"{_key(model)}.onnx"
+    path = folders.cache() / "graphs" / f"{_key(model, kernel)}.onnx"
     graph = _read(path)
     if graph is None:
         from codecompose_ls.inference.decoder_graph import build_graph
 
-        graph = build_graph(model, capacity=capacity(model), kernel=KERNEL)
+        graph = build_graph(model, capacity=capacity(model), kernel=kernel)
         try:
             _write(path, graph)
         except OSError as error:
@@ -51,8 +51,8 @@ def load_graph(model: Model) -> bytes:
     return graph
 
 
-def _key(model: Model) -> str:
-    digest = hashlib.sha256(f"{model.content_hash} {capacity(model)} {KERNEL}".encode())
+def _key(model: Model, kernel: Kernel) -> str:
+    digest = hashlib.sha256(f"{model.content_hash} {capacity(model)} {kernel}".encode())
     for name in _BUILDERS:
         digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
 from codecompose_ls.errors import Cancelled, EngineError
-from codecompose_ls.inference.graph import capacity, load_graph
+from codecompose_ls.inference.graph import KERNEL, capacity, load_graph
+from codecompose_ls.inference.quantization import Kernel
 from codecompose_ls.models.model import Architecture, Array, Model
 from codecompose_ls.types import Stop
 
-#: Tokens fed at once: a stop is seen after so many.
-CHUNK = 256
+#: Tokens fed at once: a stop is seen after so many. Feeding more at a time is no faster.
+CHUNK = 128
 #: Sequences kept, so that going back and forth between two places keeps both.
 SLOTS = 2
 #: A sequence that shares fewer tokens than this with a prompt is of another place.
@@ -28,9 +28,9 @@ SAME_PLACE = 64
 class Session:
     """Feeds a model. `tokens` are what the keys and values of the current sequence stand for."""
 
-    def __init__(self, model: Model, *, threads: int = 2) -> None:
+    def __init__(self, model: Model, *, threads: int = 2, kernel: Kernel = KERNEL) -> None:
         self.capacity = capacity(model)
-        self._runtime = _start(model, load_graph(model), threads)
+        self._runtime = _start(model, load_graph(model, kernel=kernel), threads)
         self._slots = [_Slot(self._runtime, model.architecture, self.capacity) for _ in range(SLOTS)]
 
     @property
@@ -55,13 +55,13 @@ class Session:
         The sequence that shares the longest prefix goes on; the one used longest ago gives way to a new place.
         Raises `Cancelled` between two chunks when `stop` is set, and then keeps what was fed.
         """
-        slot = max(self._slots, key=lambda slot: _common(slot.tokens, prompt))
-        shared = _common(slot.tokens, prompt)
-        if shared < SAME_PLACE:
-            slot, shared = self._slots[-1], _common(self._slots[-1].tokens, prompt)
-        self._slots.sort(key=lambda other: other is not slot)
+        shared = [_common(slot.tokens, prompt) for slot in self._slots]
+        best = max(range(SLOTS), key=shared.__getitem__)
+        if shared[best] < SAME_PLACE:
+            best = SLOTS - 1
+        self._slots.insert(0, self._slots.pop(best))
         # The last token is always fed: its logits are what we came for.
-        self.rewind(min(shared, len(prompt) - 1))
+        self.rewind(max(0, min(shared[best], len(prompt) - 1)))
         while True:
             if stop.is_set():
                 raise Cancelled
@@ -100,7 +100,7 @@ class _Slot:
         except Exception as error:  # the runtime raises classes of its own and plain RuntimeError
             raise EngineError(f"the model failed on {len(ids)} tokens: {_first_line(error)}") from error
         self.tokens.extend(ids)
-        logits: Array = binding.get_outputs()[0].numpy()[0]
+        logits: Array = binding.get_outputs_as_ortvaluevector()[0].numpy()[0]
         return logits
 
 
@@ -120,7 +120,10 @@ def _start(model: Model, graph: bytes, threads: int) -> Any:
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
     """Return the length of the longest common prefix."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    for place, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return place
+    return min(len(one), len(other))
 
 
 def _first_line(error: Exception) -> str:
