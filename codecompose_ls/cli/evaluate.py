@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trigger", choices=("invoked", "automatic"), default="invoked", help="automatic may stay silent (invoked)"
     )
+    parser.add_argument(
+        "--no-suffix", action="store_true", help="hide all text after the cursor, too: what is it worth?"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -57,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     cases = draw(projects, cases=args.cases, per_file=args.per_file, seed=args.seed)
     if not cases:
         raise InputError(f"{args.folder}: no line in its files can be hidden")
+    if args.no_suffix:
+        cases = [replace(case, text=case.text[: case.offset]) for case in cases]
     outcomes: list[Outcome] = []
     if args.floor or args.no_model:
         from codecompose_ls.evaluation.floor import Floor
@@ -99,6 +104,7 @@ def _conditions(args: argparse.Namespace, settings: Settings) -> dict[str, objec
         "per_file": args.per_file,
         "seed": args.seed,
         "trigger": args.trigger,
+        "suffix": not args.no_suffix,
         "model": None if args.no_model else settings.model,
         "multi_line": settings.multi_line,
         "max_tokens": settings.max_tokens,

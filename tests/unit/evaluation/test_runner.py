@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
-from codecompose_ls.backends.backend import Priority
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.evaluation import report
 from codecompose_ls.evaluation.hidden_lines import Case, Kind
 from codecompose_ls.evaluation.runner import Outcome, PipelinePredictor, Prediction, run
 from codecompose_ls.settings import Settings
-from codecompose_ls.types import Context, Piece, Sampling, Stop, Trigger
+from codecompose_ls.types import Trigger
+from tests.fakes import FakeBackend
 
 
 def case(hidden: str, *, kind: Kind = Kind.MID_LINE, language: str = "python", before: str = "value = ") -> Case:
@@ -37,29 +36,6 @@ class Echo:
         return Prediction(None, "no idea") if case.hidden == "unknown" else Prediction(case.hidden + "  \nmore")
 
 
-class ScriptedBackend:
-    """A backend that streams one text and remembers what it was asked."""
-
-    model = "scripted"
-    idle = True
-    window_chars = (2000, 1000)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.contexts: list[Context] = []
-
-    async def stream(
-        self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
-    ) -> AsyncIterator[Piece]:
-        self.contexts.append(context)
-        yield Piece(self.text)
-        yield Piece("", finish="stop")
-
-    async def warm(self, context: Context) -> None: ...
-
-    def close(self) -> None: ...
-
-
 async def test_every_case_is_put_once_in_order() -> None:
     echo = Echo()
     outcomes = await run(echo, [case("a(1)"), case("unknown"), case("b")])
@@ -69,29 +45,26 @@ async def test_every_case_is_put_once_in_order() -> None:
 
 
 async def test_the_pipeline_is_asked_as_an_editor_asks() -> None:
-    backend = ScriptedBackend("sys.argv")
+    backend = FakeBackend("sys.argv")
     predictor = PipelinePredictor(Pipeline(backend, Settings()), name="base")
     prediction = await predictor.predict(case("sys.argv"))
     assert prediction == Prediction("sys.argv")
-    (context,) = backend.contexts
+    (context,) = [asked.context for asked in backend.asked]
     assert context.prefix.endswith("value = ") and context.suffix.startswith("\nprint")
     assert context.path == "sys.argv.py"
 
 
 async def test_the_pipeline_remembers_nothing_from_case_to_case() -> None:
-    backend = ScriptedBackend("first")
-    predictor = PipelinePredictor(Pipeline(backend, Settings()), name="base")
-    await predictor.predict(case("same"))
-    backend.text = "second"
+    predictor = PipelinePredictor(Pipeline(FakeBackend("first", "second"), Settings()), name="base")
+    assert (await predictor.predict(case("same"))).text == "first"
     assert (await predictor.predict(case("same"))).text == "second"
-    assert len(backend.contexts) == 2
 
 
 async def test_an_automatic_trigger_may_stay_silent_and_an_invoked_one_may_not() -> None:
     # After `}` the line is finished: an automatic request is not answered there.
     finished = case("sys.argv", language="javascript", before="if (sys) { go() } ")
     predictors = {
-        trigger: PipelinePredictor(Pipeline(ScriptedBackend("sys.argv"), Settings()), name="base", trigger=trigger)
+        trigger: PipelinePredictor(Pipeline(FakeBackend("sys.argv"), Settings()), name="base", trigger=trigger)
         for trigger in Trigger
     }
     assert (await predictors[Trigger.AUTOMATIC].predict(finished)).reason.startswith("trigger:")
