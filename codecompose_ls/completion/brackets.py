@@ -76,6 +76,14 @@ def balance(text: str, *, language: str, open: tuple[str, ...] = ()) -> Balance:
     return Balance(tuple(stack), tuple(closed), tuple(stray))
 
 
+def open_at_end(prefix: str, *, language: str) -> tuple[str, ...]:
+    """Return what a window's prefix leaves open; it may begin in the midst of a string of several lines."""
+    left = balance(prefix, language=language).open
+    if left and left[-1] in (*_TRIPLE, "`"):
+        return balance(prefix[prefix.rfind("\n") + 1 :], language=language).open
+    return left
+
+
 def covered(text: str, *, tail: str, prefix: str, language: str) -> int:
     """Return how many characters of `tail` (the closing marks after the cursor) the text repeats and so replaces.
 
@@ -84,7 +92,7 @@ def covered(text: str, *, tail: str, prefix: str, language: str) -> int:
     """
     if not tail.strip():
         return 0
-    state = balance(text, language=language, open=balance(prefix, language=language).open)
+    state = balance(text, language=language, open=open_at_end(prefix, language=language))
     end, last = 0, 0
     for mark in state.closed:
         start = end + len(tail[end:]) - len(tail[end:].lstrip())

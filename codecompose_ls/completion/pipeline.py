@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from codecompose_ls.backends.backend import Backend, Priority
@@ -80,9 +80,9 @@ class Pipeline:
 
     async def shown(self, suggestion_id: str) -> None:
         """Start generating what would follow if this suggestion were accepted; returns at once."""
-        given = next((given for given in self._given.values() if given.entry.id == suggestion_id), None)
-        if given is not None and self.settings.speculate and not self._is_off(given.document):
-            task = asyncio.ensure_future(self._speculate(given))
+        on_screen = next((given for given in self._given.values() if given.entry.id == suggestion_id), None)
+        if on_screen is not None and self.settings.speculate and not self._is_off(on_screen.document):
+            task = asyncio.ensure_future(self._speculate(on_screen))
             self._speculations.add(task)
             task.add_done_callback(self._speculations.discard)
 
@@ -140,18 +140,18 @@ class Pipeline:
         return answer
 
     def _typed_through(self, view: View, turn: Turn) -> Answer | None:
-        given = self._given.get(view.document.uri)
-        if given is None:
+        on_screen = self._given.get(view.document.uri)
+        if on_screen is None:
             return None
-        fate = given.fate(view.document, view.offset, tail=len(view.window.tail))
+        fate = on_screen.fate(view.document, view.offset, tail=view.window.tail)
         if fate is Fate.TYPED_THROUGH:
-            typed = given.typed(view.document, view.offset)
-            return self._give(given.entry, view, turn, typed=typed, source=_source(typed), given=given)
+            typed = on_screen.typed(view.document, view.offset)
+            return self._give(on_screen.entry, view, turn, typed=typed, source=_source(typed), on_screen=on_screen)
         del self._given[view.document.uri]
         if fate is Fate.BACKSPACED:
-            self._cache.evict(given.entry.id)
+            self._cache.evict(on_screen.entry.id)
         elif fate is Fate.DIVERGED:
-            self._cache.renew(given.entry.id)
+            self._cache.renew(on_screen.entry.id)
         return None
 
     def _cached(self, view: View, turn: Turn) -> Answer | None:
@@ -164,7 +164,7 @@ class Pipeline:
         return None if view.invoked else turn.answer(None, entry.reason)
 
     def _give(
-        self, entry: Entry, view: View, turn: Turn, *, typed: str, source: Source, given: Given | None = None
+        self, entry: Entry, view: View, turn: Turn, *, typed: str, source: Source, on_screen: Given | None = None
     ) -> Answer | None:
         """Answer with what an entry has left after what was typed; None when that is nothing."""
         turn.lap("lookup")
@@ -172,8 +172,9 @@ class Pipeline:
         cover = covered(text, tail=tail, prefix=view.window.prefix, language=view.document.language)
         if text.strip() == tail[:cover].strip():
             return None
-        left = replace(entry, text=text)
-        self._given[view.document.uri] = given or Given(left, view.document, view.offset, len(tail), cover)
+        self._given[view.document.uri] = on_screen or Given.at(
+            view.document, view.offset, replace(entry, text=text), tail=tail, covered=cover
+        )
         suggestion = Suggestion(
             id=entry.id,
             text=(view.request.selected or "") + text,
@@ -287,9 +288,9 @@ class Pipeline:
             return turn.answer(None, "failed")
         return turn.answer(None, "superseded") if task.cancelled() else task.result()
 
-    async def _speculate(self, given: Given) -> None:
+    async def _speculate(self, on_screen: Given) -> None:
         """Fill the cache for the cursors that follow an acceptance, the nearest first, until one has a suggestion."""
-        for document, offset in _next_cursors(given):
+        for document, offset in on_screen.next_cursors():
             view = self._view(CompletionRequest(document, offset))
             entry = self._cache.get(view.key)
             if entry is None and not silence(view.window):
@@ -321,19 +322,9 @@ class Pipeline:
 
     def _retire(self, suggestion_id: str) -> None:
         self._cache.evict(suggestion_id)
-        for uri in [uri for uri, given in self._given.items() if given.entry.id == suggestion_id]:
+        for uri in [uri for uri, on_screen in self._given.items() if on_screen.entry.id == suggestion_id]:
             del self._given[uri]
 
 
 def _source(typed: str) -> Source:
     return Source.TYPED_THROUGH if typed else Source.CACHE
-
-
-def _next_cursors(given: Given) -> Iterator[tuple[Document, int]]:
-    """Yield where the cursor is after an acceptance, and where it is after a new line from there."""
-    text, offset = given.accepted()
-    yield replace(given.document, text=text), offset
-    if text[offset : offset + 1] in ("", "\r", "\n"):
-        line = text[text.rfind("\n", 0, offset) + 1 : offset]
-        new_line = "\n" + line[: len(line) - len(line.lstrip())]
-        yield replace(given.document, text=text[:offset] + new_line + text[offset:]), offset + len(new_line)

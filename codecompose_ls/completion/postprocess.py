@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codecompose_ls.completion.brackets import balance
-from codecompose_ls.completion.scope import TAB_WIDTH, width
+from codecompose_ls.completion.brackets import balance, open_at_end
+from codecompose_ls.completion.scope import TAB_WIDTH, opens, width
 from codecompose_ls.completion.stopping import Place, following_line, loop_start, next_line, stop_at
 from codecompose_ls.index.secrets import has_secret
 
@@ -20,6 +20,9 @@ Filter = Callable[[str, Place], str]
 
 #: An overlap with the rest of the line counts from so many characters on; fewer are chance, unless they are all of it.
 MIN_OVERLAP = 4
+
+#: After a line that ends so, the next is indented by one step more; by any number of columns.
+_ONE_DEEPER, _ANY_DEEPER = re.compile(r"(?:[:{]|\b(?:do|then|else))$"), re.compile(r"[(\[,=+\-*/|&.\\>]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,10 @@ def suffix_overlap(text: str, place: Place) -> str:
 
 def unbalanced_closers(text: str, place: Place) -> str:
     """Cut before a bracket that closes nothing."""
-    language = place.window.language
-    state = balance(text, language=language, open=balance(place.window.prefix, language=language).open)
+    language, prefix = place.window.language, place.window.prefix
+    if not _starts_afresh(prefix, language=language):
+        return text
+    state = balance(text, language=language, open=open_at_end(prefix, language=language))
     # A brace may close a block that begins before the window; in Python blocks have none.
     closers = ")]}" if language == "python" else ")]"
     return next((text[: mark.index] for mark in state.stray if mark.char in closers), text)
@@ -140,18 +145,23 @@ def postprocess(text: str, place: Place, *, invoked: bool = False) -> Result:
 
 
 def _under(text: str, place: Place) -> str:
-    """Take off the first line's indentation where it is typed already or goes deeper than the line above allows."""
+    """Take off the first line's indentation where the model repeats what is typed already."""
     line = place.window.line_prefix
     if text.startswith("\n"):
         # A line of its own, with all of its indentation: it takes the place of the blank one.
-        text = text.lstrip("\n").removeprefix(line)
+        return text.lstrip("\n").removeprefix(line)
+    above = next((line.rstrip() for line in reversed(place.window.prefix.split("\n")[:-1]) if line.strip()), "")
     body = text.lstrip(" \t")
-    lead = text[: len(text) - len(body)]
-    above = next((line for line in reversed(place.window.prefix.split("\n")[:-1]) if line.strip()), "")
-    deepest = width(above) + (TAB_WIDTH if above.rstrip().endswith((":", "{", "(", "[")) else 0)
-    while lead and width(line + lead) > deepest:
-        lead = lead[:-1]
-    return lead + body
+    is_deep_enough = width(line) >= width(above) + bool(_ONE_DEEPER.search(above)) and not _ANY_DEEPER.search(above)
+    return body if is_deep_enough and text[: len(text) - len(body)] == line else text
+
+
+def _starts_afresh(prefix: str, *, language: str) -> bool:
+    """Say whether a window begins outside of all brackets, or has a line that must be: one that opens a block."""
+    lines = prefix.split("\n")
+    return bool(lines[0][:1].strip()) or (
+        language == "python" and any(opens(line, language=language) for line in lines)
+    )
 
 
 def _uses_tabs(text: str) -> bool | None:

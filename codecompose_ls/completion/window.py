@@ -54,13 +54,27 @@ class Window:
 
 def window(document: Document, offset: int, *, limits: tuple[int, int]) -> Window:
     """Return the window of at most `limits` (prefix, suffix) characters; what one side leaves, the other may use."""
-    end = _line_end(document.text, offset)
-    rest = document.text[offset:end]
+    text, cursor = _with_cells(document, offset)
+    rest = text[cursor : _line_end(text, cursor)]
     tail = rest if _TAIL.fullmatch(rest) else ""
-    before = _joined(document.before, document.text[:offset])
-    after = _joined(document.text[offset + len(tail) :], document.after)
-    prefix, suffix = _cut(before.replace("\r\n", "\n"), after.replace("\r\n", "\n"), limits=limits)
+    total, after = sum(limits), cursor + len(tail)
+    step = max(1, int(total * EDGE_STEP))
+    # What is before grows with every key: counted in whole steps, it moves the suffix's edge only now and then.
+    grown = -(-cursor // step) * step
+    end = _far_end(text, after, limit=max(limits[1], total - grown))
+    start = _far_start(text, cursor, limit=total - (end - after), step=step)
+    prefix, suffix = text[start:cursor].replace("\r\n", "\n"), text[after:end].replace("\r\n", "\n")
     return Window(prefix, tail, suffix, document.language, document.path, document.kernel)
+
+
+def _with_cells(document: Document, offset: int) -> tuple[str, int]:
+    """Return the text with the notebook's other cells around it, and where the cursor is in that."""
+    before, after = document.before, document.after
+    if before and not before.endswith("\n"):
+        before += "\n"
+    if after and not document.text.endswith("\n"):
+        after = "\n" + after
+    return (before + document.text + after if before or after else document.text), len(before) + offset
 
 
 def _line_end(text: str, offset: int) -> int:
@@ -69,34 +83,19 @@ def _line_end(text: str, offset: int) -> int:
     return end - 1 if end > offset and text[end - 1] == "\r" else end
 
 
-def _joined(before: str, after: str) -> str:
-    """Join two notebook cells, or a cell and nothing."""
-    gap = "\n" if before and after and not before.endswith("\n") else ""
-    return before + gap + after if before else after
+def _far_end(text: str, start: int, *, limit: int) -> int:
+    """Return where at most `limit` characters end: before a line break, or in the midst of a longer line."""
+    if len(text) - start <= limit:
+        return len(text)
+    end = text.rfind("\n", start + 1, start + limit + 1)
+    return end if end > 0 else start + limit
 
 
-def _cut(before: str, after: str, *, limits: tuple[int, int]) -> tuple[str, str]:
-    total = sum(limits)
-    step = max(1, int(total * EDGE_STEP))
-    # The text before grows with every key: counted in whole steps, it moves the suffix's edge only now and then.
-    grown = -(-len(before) // step) * step
-    suffix = _head(after, max(limits[1], total - grown))
-    return _last(before, total - len(suffix), step=step), suffix
-
-
-def _head(text: str, limit: int) -> str:
-    """Keep whole lines of at most `limit` characters, or that many characters of a longer line."""
-    if len(text) <= limit:
-        return text
-    end = text.rfind("\n", 0, limit + 1)
-    return text[: end if end > 0 else limit]
-
-
-def _last(text: str, limit: int, *, step: int) -> str:
-    """Keep at most `limit` characters, from a line's first or, in longer lines, from a multiple of `step`."""
-    over = len(text) - limit
+def _far_start(text: str, end: int, *, limit: int, step: int) -> int:
+    """Return where at most `limit` characters start: at a line's first or, in longer lines, a multiple of `step`."""
+    over = end - limit
     if over <= 0:
-        return text
+        return 0
     start = -(-over // step) * step
-    line = text.find("\n", start - 1, start + step) + 1
-    return text[line or start :]
+    line = text.find("\n", start - 1, min(start + step, end)) + 1
+    return line or min(start, end)

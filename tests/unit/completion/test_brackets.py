@@ -59,10 +59,12 @@ def test_closers_of_what_was_open_before_are_told_from_strays() -> None:
         ("for x in xs", ":", ":", ":"),
         ("x = ", "1", "   ", ""),
         ("f(", "\n    a,\n)", ")", ")"),
+        # The window begins in the midst of a docstring.
+        ('end of it."""\nprint(', "x)", ")", ")"),
     ],
 )
 def test_which_closing_marks_after_the_cursor_a_text_replaces(prefix: str, text: str, tail: str, replaced: str) -> None:
-    assert tail[: covered(text, tail=tail, prefix=prefix, language="typescript")] == replaced
+    assert tail[: covered(text, tail=tail, prefix=prefix, language="python")] == replaced
 
 
 code = st.lists(

@@ -11,12 +11,12 @@ from tests.cursor import document, split, window_at
 
 def given_at(marked: str, text: str) -> Given:
     whole, offset = split(marked)
-    return Given(Entry("id-1", text, "base"), document(whole), offset, len(window_at(marked).tail), 0)
+    return Given.at(document(whole), offset, Entry("id-1", text, "base"), tail=window_at(marked).tail, covered=0)
 
 
 def fate(suggestion: Given, marked: str) -> Fate:
     whole, offset = split(marked)
-    return suggestion.fate(document(whole), offset, tail=len(window_at(marked).tail))
+    return suggestion.fate(document(whole), offset, tail=window_at(marked).tail)
 
 
 ON_SCREEN = given_at("a = 1\nreturn ‸\nb = 2\n", "sum(items)")
@@ -58,5 +58,5 @@ def test_typed_and_what_is_left_are_the_suggestion(count: int) -> None:
 
 def test_accepting_replaces_the_closing_marks_it_repeats() -> None:
     whole, offset = split("print(‸)\n")
-    suggestion = Given(Entry("id-1", "x)", "base"), document(whole), offset, tail=1, covered=1)
+    suggestion = Given.at(document(whole), offset, Entry("id-1", "x)", "base"), tail=")", covered=1)
     assert suggestion.accepted() == ("print(x)\n", 8)

@@ -48,9 +48,10 @@ CASES = [
         ("total = ‸\n", " sum(items)", "sum(items)"),
         ("total =‸\n", " sum(items)", " sum(items)"),
         ("def f():\n    ‸\n", "    return 1", "return 1"),
-        ("def f():\n    x = 1\n    ‸\n", "        return 1", "return 1"),
+        ("def f():\n    x = 1\n    ‸\n", "    return 1", "return 1"),
+        ("x = compute(first,\n    ‸\n", "        second)", "        second)"),
+        ("x = compute(first,\n    ‸\n", "    second)", "    second)"),
         ("def f():\n    x = 1\n‸\n", "    return 1", "    return 1"),
-        ("def f():\n    x = 1\n‸\n", "        return 1", "    return 1"),
         ("def f():\n    if x:\n    ‸\n", "    return 1", "    return 1"),
         ("def f():\n    ‸\n", "\n    return 1", "return 1"),
         ("def f():\n\tx = 1\n\tif x:‸\n", "\n        return 1", "\n\t\treturn 1"),
@@ -96,6 +97,9 @@ CASES = [
         ("print('‸\n", ":)')", ":)')"),
         ("total = ‸\n", ") + 1", ""),
         ("total(\n    a,\n    ‸\n", "b)", "b)"),
+        # The window may begin inside a long list.
+        ("    1,\n    2,\n    ‸\n", "3]", "3]"),
+        ("    def f(self):\n        return ‸\n", "3]", "3"),
     ),
     *table(
         "unbalanced_closers",
