@@ -1,4 +1,7 @@
-"""`codecompose-ls pretrain`: a tokenizer and a base model from folders of source code. Needs torch, tokenizers, safetensors, numpy."""
+"""`codecompose-ls pretrain`: a tokenizer and a base model from folders of source code.
+
+Runs where only torch, tokenizers, safetensors and numpy are installed.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,47 @@ SIZES = ("tiny", "12m", "30m")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER", help="a package's source folder, or a packed corpus")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where the run lives; a run found there is taken up again")
-    parser.add_argument("--pack", type=Path, metavar="FILE", help="only write the filtered corpus as one .jsonl.xz file, and stop")
-    parser.add_argument("--held-out", nargs="+", type=Path, default=[], metavar="FOLDER", help="packages to measure on, never to learn from")
+    parser.add_argument(
+        "sources", nargs="+", type=Path, metavar="FOLDER", help="a package's source folder, or a packed corpus"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="where the run lives; a run found there is taken up again"
+    )
+    parser.add_argument(
+        "--pack", type=Path, metavar="FILE", help="only write the filtered corpus as one .jsonl.xz file, and stop"
+    )
+    parser.add_argument(
+        "--held-out",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="packages to measure on, never to learn from",
+    )
     parser.add_argument("--size", choices=SIZES, default="12m", help="parameters of the model (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, help="length of the run, cool-down included; a larger one prolongs a finished run")
+    parser.add_argument(
+        "--minutes", type=float, help="length of the run, cool-down included; a larger one prolongs a finished run"
+    )
     parser.add_argument("--tokens", type=float, help="the same in tokens; 2e9 is understood")
-    parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="use this tokenizer.json instead of training one")
+    parser.add_argument(
+        "--tokenizer", type=Path, metavar="FILE", help="use this tokenizer.json instead of training one"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tokens-per-step", type=int, help="default: 4096 on a CPU, 131072 on a GPU")
     parser.add_argument("--learning-rate", type=float, default=0.003)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="auto: bf16 where the device computes in it")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "bf16", "fp32"),
+        default="auto",
+        help="auto: bf16 where the device computes in it",
+    )
     parser.add_argument("--no-compile", action="store_true", help="do without torch.compile")
-    parser.add_argument("--workers", type=int, help="processes that make training rows (default: 0 on a CPU, all cores but one on a GPU)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="processes that make training rows (default: 0 on a CPU, all cores but one on a GPU)",
+    )
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0, metavar="M", help="default: %(default)s")
     parser.add_argument("--held-out-minutes", type=float, default=10.0, metavar="M", help="default: %(default)s")
 
@@ -53,13 +82,16 @@ def run(args: argparse.Namespace) -> int:
         import torch
     except ImportError as error:
         raise MissingExtraError("tune", "torch") from error
+    from codecompose_ls.tuning.machine import choose_machine
     from codecompose_ls.tuning.network import PRESETS
-    from codecompose_ls.tuning.pretraining import Recipe, Run, choose_machine
+    from codecompose_ls.tuning.pretraining import Recipe, Run
     from codecompose_ls.tuning.schedule import Budget
     from codecompose_ls.tuning.tokenizer import load_tokenizer, train_tokenizer
 
     torch.set_num_threads(os.cpu_count() or 1)
-    machine = choose_machine(device=args.device, precision=args.precision, compile=not args.no_compile, workers=args.workers)
+    machine = choose_machine(
+        device=args.device, precision=args.precision, compile=not args.no_compile, workers=args.workers
+    )
     recipe = Recipe(
         size=args.size,
         seed=args.seed,
@@ -84,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
         budget, checkpoint_minutes=args.checkpoint_minutes, held_out_minutes=args.held_out_minutes, progress=True
     )
     state = "stopped; the same command goes on" if training.has_stopped else "done"
-    print(f"{state}: {training.tokens / 1e6:.1f} M tokens in {training.seconds / 60:.0f} min, model in {args.output / 'model'}")
+    amount = f"{training.tokens / 1e6:.1f} M tokens in {training.seconds / 60:.0f} min"
+    print(f"{state}: {amount}, model in {args.output / 'model'}")
     return 0
 
 

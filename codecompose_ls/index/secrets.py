@@ -39,18 +39,26 @@ def _pattern(kind: str, anchors: str, regex: str) -> SecretPattern:
 #: Formats that are secrets by their look alone.
 PATTERNS: tuple[SecretPattern, ...] = (
     _pattern(
-        "private key", "PRIVATE KEY", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,.\-\s\\'\"]{32,}"
+        "private key",
+        "PRIVATE KEY",
+        r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,.\-\s\\'\"]{32,}",
     ),
     _pattern("AWS access key", "AKIA|ASIA|ABIA|ACCA", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
     _pattern("GitHub token", "ghp_|gho_|ghu_|ghs_|ghr_", r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
     _pattern("GitHub fine-grained token", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{60,255}\b"),
     _pattern("GitLab token", "glpat-|gldt-|glptt-|glrt-", r"\bgl(?:pat|dt|ptt|rt)-[A-Za-z0-9_-]{20,}"),
     _pattern("Slack token", "xox", r"\bxox[abposr]-[A-Za-z0-9-]{20,}"),
-    _pattern("Slack webhook", "hooks.slack.com", r"hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}"),
+    _pattern(
+        "Slack webhook", "hooks.slack.com", r"hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}"
+    ),
     _pattern("Google API key", "AIza", r"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     _pattern("Google OAuth secret", "GOCSPX-", r"\bGOCSPX-[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])"),
     _pattern("Stripe key", "k_live_|k_test_", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{20,}\b"),
-    _pattern("OpenAI or Anthropic key", "sk-", r"\bsk-(?:ant-|proj-)?(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9]{4,}[A-Za-z0-9_-]{28,}"),
+    _pattern(
+        "OpenAI or Anthropic key",
+        "sk-",
+        r"\bsk-(?:ant-|proj-)?(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9]{4,}[A-Za-z0-9_-]{28,}",
+    ),
     _pattern("Hugging Face token", "hf_", r"\bhf_[A-Za-z]{34}\b"),
     _pattern("PyPI token", "pypi-AgE", r"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
     _pattern("npm token", "npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
@@ -68,11 +76,44 @@ _ASSIGNMENT = re.compile(
 _URL_PASSWORD = re.compile(r"://[^\s/:@'\"{}<>$%]{1,64}:(?P<literal>[^\s/:@'\"{}<>$]{8,100})@[A-Za-z0-9]")
 
 _SECRET_NAMES = frozenset(
-    "id_rsa id_dsa id_ecdsa id_ed25519 .netrc _netrc .pgpass .pypirc .npmrc .htpasswd .git-credentials credentials.json"
-    " service-account.json secrets.json secrets.yaml secrets.yml secrets.toml".split()
+    [
+        "id_rsa",
+        "id_dsa",
+        "id_ecdsa",
+        "id_ed25519",
+        ".netrc",
+        "_netrc",
+        ".pgpass",
+        ".pypirc",
+        ".npmrc",
+        ".htpasswd",
+        ".git-credentials",
+        "credentials.json",
+        "service-account.json",
+        "secrets.json",
+        "secrets.yaml",
+        "secrets.yml",
+        "secrets.toml",
+    ]
 )
-_SECRET_SUFFIXES = frozenset(".pem .key .p12 .pfx .jks .keystore .ppk .kdbx .asc .gpg .ovpn .tfstate .tfvars".split())
-_SECRET_FOLDERS = frozenset(".aws .ssh .gnupg .kube .docker .azure".split())
+_SECRET_SUFFIXES = frozenset(
+    [
+        ".pem",
+        ".key",
+        ".p12",
+        ".pfx",
+        ".jks",
+        ".keystore",
+        ".ppk",
+        ".kdbx",
+        ".asc",
+        ".gpg",
+        ".ovpn",
+        ".tfstate",
+        ".tfvars",
+    ]
+)
+_SECRET_FOLDERS = frozenset([".aws", ".ssh", ".gnupg", ".kube", ".docker", ".azure"])
 #: Templates of environment files carry names only.
 _TEMPLATES = (".example", ".sample", ".template", ".dist", ".defaults")
 

@@ -1,1 +1,4 @@
-"""Training: corpus, filters, objectives, pre-training. torch is imported inside functions only."""
+"""Training: corpus, filters, objectives, pre-training.
+
+What needs torch (network, muon, machine, held_out, checkpoint, export, pretraining) is imported inside functions only.
+"""

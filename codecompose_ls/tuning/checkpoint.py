@@ -28,7 +28,11 @@ def save_checkpoint(
             tensors |= {f"{key}.{number}.{name}": value for name, value in values.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial, {"state": json.dumps(state)})
+    save_file(
+        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+        partial,
+        {"state": json.dumps(state)},
+    )
     replace_synced(partial, path)
 
 
@@ -57,7 +61,9 @@ def read_state(path: Path) -> dict[str, Any]:
             state: dict[str, Any] = json.loads((file.metadata() or {})["state"])
             return state
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ModelError(f"{path} is not a checkpoint of ours, or is damaged ({error}): delete it to start anew") from error
+        raise ModelError(
+            f"{path} is not a checkpoint of ours, or is damaged ({error}): delete it to start anew"
+        ) from error
 
 
 def replace_synced(partial: Path, path: Path) -> None:

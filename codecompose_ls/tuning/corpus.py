@@ -24,7 +24,9 @@ from codecompose_ls.tuning.filters import MAX_CHARACTERS, reason_to_drop
 
 PACK_SUFFIX = ".jsonl.xz"
 #: Folders that never hold a project's own source.
-SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "build", "dist", "vendor", "_vendor", "third_party", "site-packages"})
+SKIPPED_FOLDERS = frozenset(
+    {"node_modules", "__pycache__", "build", "dist", "vendor", "_vendor", "third_party", "site-packages"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ class Corpus:
 def read_corpus(sources: Sequence[Path], *, exclude: Iterable[Document] = (), progress: bool = True) -> Corpus:
     """Read packages (folders) and packed corpora (files), filter them and drop near-duplicates.
 
-    Documents near to one of `exclude` (the held-out files) are dropped as well. Raises InputError where a source is missing
-    or nothing is left.
+    Documents near to one of `exclude` (the held-out files) are dropped as well. Raises InputError where a source
+    is missing or nothing is left.
     """
     for source in sources:
         if not source.exists():

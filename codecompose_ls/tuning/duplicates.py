@@ -1,6 +1,6 @@
-"""Near-duplicates: MinHash signatures over 5-token shingles, found by banding (Broder 1997; Lee et al. 2022, section 4.2).
+"""Near-duplicates: MinHash signatures over 5-token shingles, found by banding (Broder 1997; Lee et al. 2022, 4.2).
 
-`DuplicateIndex.add` keeps the first of every family of near-equal files, so the order of documents decides which one stays.
+`DuplicateIndex.add` keeps the first of every family of near-equal files: the order of documents decides which stays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Signature = NDArray[np.uint32]
 
 
 def signature(text: str) -> Signature:
-    """Return the MinHash signature, (BANDS * ROWS,), of the text's set of shingles of lexical tokens; layout does not count."""
+    """Return the MinHash signature, (BANDS * ROWS,), of the set of lexical shingles; layout does not count."""
     tokens = np.fromiter(map(zlib.crc32, _TOKEN.findall(text.encode())), dtype=np.uint64)
     shingles = np.unique(_shingle_hashes(tokens))
     lowest = np.full(BANDS * ROWS, np.iinfo(np.uint32).max, dtype=np.uint32)

@@ -1,4 +1,4 @@
-"""From a network to a model on disk (DESIGN.md 4): Hugging Face names, bf16 safetensors in shards under 16 MiB, codecompose.json."""
+"""From a network to a model on disk: Hugging Face names, bf16 safetensors in shards under 16 MiB, codecompose.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARD_BYTES = 15 * 2**20
 
 
 def hugging_face_tensors(network: Network) -> dict[str, Tensor]:
-    """Return the weights under LlamaForCausalLM's names, queries, keys, values, gate and up apart. The head is the embedding."""
+    """Return the weights under LlamaForCausalLM's names, what was fused taken apart. The head is the embedding."""
     config = network.config
     source = network.state_dict()
     widths = [config.heads * config.head_dim, config.kv_heads * config.head_dim, config.kv_heads * config.head_dim]
@@ -93,18 +93,29 @@ def hugging_face_config(config: NetworkConfig, *, end: int) -> dict[str, Any]:
 
 
 def export(
-    folder: Path, network: Network, tokenizer: Tokenizer, *, provenance: Mapping[str, Any], evaluation: Mapping[str, Any]
+    folder: Path,
+    network: Network,
+    tokenizer: Tokenizer,
+    *,
+    provenance: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
 ) -> None:
     """Write the model folder; files of an earlier export are replaced one by one, each whole."""
     folder.mkdir(parents=True, exist_ok=True)
     end = Encoder(tokenizer).end
-    tensors = {name: value.detach().to("cpu", torch.bfloat16).contiguous() for name, value in hugging_face_tensors(network).items()}
+    tensors = {
+        name: value.detach().to("cpu", torch.bfloat16).contiguous()
+        for name, value in hugging_face_tensors(network).items()
+    }
     names = _write_weights(folder, tensors)
     partial = folder / "tokenizer.json.partial"
     tokenizer.save(str(partial), pretty=False)
     replace_synced(partial, folder / "tokenizer.json")
     write_json(folder / "config.json", hugging_face_config(network.config, end=end))
-    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": CODECOMPOSE.stop[0]})
+    write_json(
+        folder / "tokenizer_config.json",
+        {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": CODECOMPOSE.stop[0]},
+    )
     write_json(
         folder / "codecompose.json",
         {
@@ -131,7 +142,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def _write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> set[str]:
     shards = _shards(tensors)
     total = len(shards)
-    names = ["model.safetensors"] if total == 1 else [f"model-{n:05d}-of-{total:05d}.safetensors" for n in range(1, total + 1)]
+    names = (
+        ["model.safetensors"]
+        if total == 1
+        else [f"model-{n:05d}-of-{total:05d}.safetensors" for n in range(1, total + 1)]
+    )
     for name, shard in zip(names, shards, strict=True):
         partial = folder / (name + ".partial")
         save_file(shard, partial, {"format": "pt"})

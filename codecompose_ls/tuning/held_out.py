@@ -1,4 +1,4 @@
-"""Loss on held-out files: left to right by language, and on the middles of line completions as the server asks for them."""
+"""Loss on held-out files: left to right by language, and on the middles of line completions as the server asks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,14 @@ class HeldOut:
     """A fixed set of examples from held-out files; the same seed gives the same set."""
 
     def __init__(
-        self, corpus: Corpus, encoder: Encoder, *, python: int = 32, others: int = 6, length: int = 512, seed: int = 2207_14255
+        self,
+        corpus: Corpus,
+        encoder: Encoder,
+        *,
+        python: int = 32,
+        others: int = 6,
+        length: int = 512,
+        seed: int = 2207_14255,
     ) -> None:
         self.end = encoder.end
         self._groups: dict[tuple[str, str], list[_Case]] = defaultdict(list)
@@ -56,7 +63,9 @@ class HeldOut:
                 characters = int(length * rates[language] * 0.9)
                 head = [encoder.sentinels["<|file_sep|>"], *encoder.encode(f"{language} {document.path}\n")]
                 tokens = plain(document.text, encoder, head=head, length=length, characters=characters, rng=rng)
-                self._groups[language, "plain"].append(_Case(tokens, len(head), len(encoder.decode(tokens[len(head) :]).encode())))
+                self._groups[language, "plain"].append(
+                    _Case(tokens, len(head), len(encoder.decode(tokens[len(head) :]).encode()))
+                )
                 if cut := line_cut(document.text, rng):
                     pieces = window(document.text, cut, characters=characters, suffix_share=SUFFIX_SHARE)
                     tokens = arrange(pieces, encoder, head=head, length=length, spm=True)
@@ -73,7 +82,9 @@ class HeldOut:
                 tokens = sum(len(case.tokens) - case.start for case in cases)
                 text_bytes = sum(case.text_bytes for case in cases)
                 losses.append(
-                    HeldOutLoss(language, objective, tokens, nats / max(1, tokens), nats / math.log(2) / max(1, text_bytes))
+                    HeldOutLoss(
+                        language, objective, tokens, nats / max(1, tokens), nats / math.log(2) / max(1, text_bytes)
+                    )
                 )
         return losses
 

@@ -1,7 +1,7 @@
-"""Muon (Jordan 2024) with the update scaled to AdamW's (Liu et al. 2025, section 2.2), for the matrices inside the network.
+"""Muon (Jordan 2024) with the update scaled to AdamW's (Liu et al. 2025, 2.2), for the matrices inside the network.
 
-torch.optim.Muon always orthogonalises in bf16, which processors without bf16 arithmetic do ten times slower than fp32, and one matrix
-at a time; here the precision is given and matrices of one shape go together.
+torch.optim.Muon always orthogonalises in bf16, which processors without bf16 arithmetic do ten times slower than fp32,
+and one matrix at a time; here the precision is given and matrices of one shape go together.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ _ITERATIONS = 5
 
 def orthogonalise(matrices: Tensor, *, dtype: torch.dtype) -> Tensor:
     """Return (n, rows, columns) matrices with singular values near 1 and the same singular vectors (Newton-Schulz)."""
-    x = matrices.to(dtype)
+    x: Tensor = matrices.to(dtype)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return (x.mT if tall else x).to(matrices.dtype)
+    x = x.mT if tall else x
+    return x.to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -54,7 +55,9 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     by_shape[parameter.shape].append(parameter)
             for shape, parameters in by_shape.items():
-                updates = orthogonalise(torch.stack([self._direction(p, group["momentum"]) for p in parameters]), dtype=self.dtype)
+                updates = orthogonalise(
+                    torch.stack([self._direction(p, group["momentum"]) for p in parameters]), dtype=self.dtype
+                )
                 scale = 0.2 * max(shape) ** 0.5
                 for parameter, update in zip(parameters, updates.unbind(), strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * scale)

@@ -1,7 +1,7 @@
-"""The network: a Llama decoder (RMSNorm, RoPE, grouped-query attention, SwiGLU, tied embeddings, no biases) in plain torch.
+"""The network: a Llama decoder (RMSNorm, RoPE, grouped-query attention, SwiGLU, tied embeddings, no biases) in torch.
 
-Queries, keys and values share one matrix here, and so do gate and up; `tuning.export` writes them apart, under the names
-`transformers.LlamaForCausalLM` reads. Knows nothing about tokens, data or optimisers.
+Queries, keys and values share one matrix here, and so do gate and up; `tuning.export` writes them apart, under the
+names `transformers.LlamaForCausalLM` reads. Knows nothing about tokens, data or optimisers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PRESETS: dict[str, NetworkConfig] = {
 
 
 def rotary(length: int, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines, each (length, head_dim), of rotary positions (Su et al. 2021) in Llama's half-split layout."""
+    """Return cosines and sines, (length, head_dim), of rotary positions, halves split as in Llama (Su et al. 2021)."""
     frequencies = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
     angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)
     angles = torch.cat((angles, angles), dim=-1)
@@ -74,7 +74,8 @@ class Attention(nn.Module):
         groups = config.heads // config.kv_heads
         k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(y.transpose(1, 2).reshape(batch, length, -1))
+        mixed: Tensor = self.out(y.transpose(1, 2).reshape(batch, length, -1))
+        return mixed
 
 
 class FeedForward(nn.Module):
@@ -87,7 +88,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, dim=-1)
-        return self.down(F.silu(gate) * up)
+        narrowed: Tensor = self.down(F.silu(gate) * up)
+        return narrowed
 
 
 class Block(nn.Module):
@@ -102,7 +104,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         x = x + self.attention(self.attention_norm(x), cos, sin)
-        return x + self.ffn(self.ffn_norm(x))
+        x = x + self.ffn(self.ffn_norm(x))
+        return x
 
 
 class Network(nn.Module):
@@ -132,11 +135,12 @@ class Network(nn.Module):
     def hidden(self, tokens: Tensor) -> Tensor:
         """Return the last layer's normalised output, (batch, length, hidden)."""
         length = tokens.shape[1]
-        x = self.embedding(tokens)
+        x: Tensor = self.embedding(tokens)
         cos, sin = self.cos[:length], self.sin[:length]
         for block in self.blocks:
             x = block(x, cos, sin)
-        return self.norm(x)
+        normalised: Tensor = self.norm(x)
+        return normalised
 
     def forward(self, tokens: Tensor) -> Tensor:
         return F.linear(self.hidden(tokens), self.embedding.weight)
@@ -146,10 +150,13 @@ class Network(nn.Module):
 
         The head runs on `HEAD_CHUNK` positions at a time and its logits are computed again in the backward pass.
         """
-        hidden = self.hidden(tokens).flatten(0, 1)
-        total = hidden.new_zeros((), dtype=torch.float32)
-        for states, labels in zip(hidden.split(HEAD_CHUNK), targets.flatten().split(HEAD_CHUNK), strict=True):
-            total = total + checkpoint(_head_loss, states, labels, self.embedding.weight, use_reentrant=False)
+        states, labels = self.hidden(tokens).flatten(0, 1), targets.flatten()
+        total = states.new_zeros((), dtype=torch.float32)
+        for start in range(0, len(labels), HEAD_CHUNK):
+            part = slice(start, start + HEAD_CHUNK)
+            total = total + checkpoint(
+                _head_loss, states[part], labels[part], self.embedding.weight, use_reentrant=False
+            )
         return total
 
 

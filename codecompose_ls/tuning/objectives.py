@@ -1,7 +1,7 @@
-"""Training objectives: pure functions that cut a document into prefix, middle and suffix, and lay the pieces out as tokens.
+"""Training objectives: pure functions that cut a document into prefix, middle and suffix, and lay them out as tokens.
 
-FIM after Bavarian et al. 2022 (character-level cuts, joint PSM and SPM, loss on everything); LCM after CodeCompose (Murali et
-al. 2023): cuts at trigger characters to the end of the line, because that is where a suggestion is asked for and ends.
+FIM after Bavarian et al. 2022 (character-level cuts, joint PSM and SPM, loss on everything); LCM after CodeCompose
+(Murali et al. 2023): cuts at trigger characters to the end of the line, where suggestions are asked for and end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Mixture:
     header_language: float = 0.1
 
 
-#: Chance that a line cut starts at the line's first character, that it stops before closing brackets an editor has put in.
+#: Chance that a line cut starts at the first character; that it stops before closing brackets an editor has put in.
 LINE_START, BEFORE_CLOSERS = 0.3, 0.15
 MAX_SPAN_CHARACTERS = 400
 MAX_BLOCK_LINES = 12
@@ -57,7 +57,7 @@ class Pieces:
 
 
 def line_cut(text: str, rng: Generator) -> Cut | None:
-    """Cut from a trigger position of a random line to the line's end (sometimes to before its closers); None on a blank line."""
+    """Cut from a trigger of a random line to its end (sometimes to before its closers); None on a blank line."""
     start, end = _line_at(text, int(rng.integers(len(text))))
     line = text[start:end].rstrip()
     end = start + len(line)
@@ -73,7 +73,7 @@ def line_cut(text: str, rng: Generator) -> Cut | None:
 
 
 def block_cut(text: str, rng: Generator) -> Cut | None:
-    """Cut the body a line opens, or the rest of the scope from a line's first character; None where there is no such thing."""
+    """Cut the body a line opens, or the rest of the scope from a line's first character; None on a blank line."""
     start, end = _line_at(text, int(rng.integers(len(text))))
     if not text[start:end].strip():
         return None
@@ -118,8 +118,8 @@ def example(
 ) -> list[int]:
     """Return one training example of at most `length` tokens; `rate` is characters a token.
 
-    It is plain left to right, or fill-in-the-middle with its cut drawn by the mixture, and always ends where the text does: with
-    the end-of-text token after a middle and at the end of a document.
+    It is plain left to right, or fill-in-the-middle with its cut drawn by the mixture. The end-of-text token comes
+    after a middle and at the end of a document, nowhere else.
     """
     heading = header_text(document, mixture, rng)
     head = [] if heading is None else [encoder.sentinels["<|file_sep|>"], *encoder.encode(heading)]
@@ -144,7 +144,7 @@ def plain(text: str, encoder: Encoder, *, head: list[int], length: int, characte
 
 
 def arrange(pieces: Pieces, encoder: Encoder, *, head: list[int], length: int, spm: bool) -> list[int]:
-    """Lay the pieces out as the model is asked, middle and end of text last; too long, the far ends of the context are dropped.
+    """Lay the pieces out as the model is asked, middle and end of text last; too long, the context's far ends go.
 
     PSM: head PRE prefix SUF suffix MID middle EOT. SPM variant 2: head PRE SUF suffix MID prefix middle EOT.
     """
@@ -180,7 +180,7 @@ def _indent(line: str) -> int:
 
 
 def _block_end(text: str, end: int, *, minimum: int) -> int:
-    """Return the end of the last line after `end` before one indented less than `minimum`; blank lines do not end a block."""
+    """Return the end of the last line after `end` before one indented less than `minimum`; blank lines end no block."""
     block_end = end
     for _ in range(MAX_BLOCK_LINES):
         while end < len(text):

@@ -1,19 +1,16 @@
 """The pre-training loop: rows in, a model folder out, going on after any interruption.
 
-    OUTPUT/model/             the newest weights as a model on disk, written with every checkpoint
-    OUTPUT/checkpoints/       `last`, and `stable`: the state before the cool-down, from which a longer run goes on
-    OUTPUT/curve.csv          step, tokens, seconds, training and held-out loss, learning rate
-    OUTPUT/held_out.csv       held-out loss by language and objective
-    OUTPUT/tokenizer.json     trained once, then frozen
+OUTPUT/model/             the newest weights as a model on disk, written with every checkpoint
+OUTPUT/checkpoints/       `last`, and `stable`: the state before the cool-down, from which a longer run goes on
+OUTPUT/curve.csv          step, tokens, seconds, training and held-out loss, learning rate
+OUTPUT/held_out.csv       held-out loss by language and objective
+OUTPUT/tokenizer.json     trained once, then frozen
 """
 
 from __future__ import annotations
 
-import csv
 import math
-import os
 import platform
-import shutil
 import signal
 import subprocess
 import sys
@@ -35,8 +32,10 @@ from codecompose_ls import __version__
 from codecompose_ls.errors import InputError
 from codecompose_ls.tuning.checkpoint import load_checkpoint, read_state, save_checkpoint
 from codecompose_ls.tuning.corpus import Corpus
+from codecompose_ls.tuning.curve import CURVE, HELD_OUT, append_row, forget_rows
 from codecompose_ls.tuning.export import export
 from codecompose_ls.tuning.held_out import HeldOut, HeldOutLoss
+from codecompose_ls.tuning.machine import Machine
 from codecompose_ls.tuning.muon import Muon
 from codecompose_ls.tuning.network import PRESETS, Network
 from codecompose_ls.tuning.rows import RowKey, RowSource
@@ -44,8 +43,6 @@ from codecompose_ls.tuning.schedule import Budget, is_cooling, rate
 from codecompose_ls.tuning.tokenizer import Encoder, tokenizer_hash
 
 LAST, STABLE = "last.safetensors", "stable.safetensors"
-CURVE = ("step", "tokens", "seconds", "training_loss", "held_out_loss", "learning_rate")
-HELD_OUT = ("step", "tokens", "language", "objective", "nats_per_token", "bits_per_byte")
 #: Steps averaged into one row of the curve.
 CURVE_STEPS = 20
 
@@ -71,38 +68,18 @@ class Recipe:
         return int(context * share)
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where and how the arithmetic runs; it changes the speed of a run, not what the run is."""
-
-    device: str = "cpu"
-    precision: str = "fp32"
-    compile: bool = True
-    micro_batch_tokens: int = 4096
-    workers: int = 0
-
-
-def choose_machine(*, device: str = "auto", precision: str = "auto", compile: bool = True, workers: int | None = None) -> Machine:
-    """Choose what `auto` stands for here: the GPU if there is one, bf16 where the processor computes in it."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device can be used here: leave --device out, or say --device cpu")
-    if precision == "auto":
-        precision = "bf16" if device == "cuda" or _cpu_has_bf16() else "fp32"
-    if device == "cpu" and compile and not any(map(shutil.which, ("g++", "clang++", "c++", "cl"))):
-        print("no C++ compiler found: training without torch.compile, about a third slower", file=sys.stderr)
-        compile = False
-    if device == "cuda":
-        return Machine(device, precision, compile, 65_536, max(1, (os.cpu_count() or 2) - 1) if workers is None else workers)
-    return Machine(device, precision, compile, 4096, workers or 0)
-
-
 class Run:
     """One pre-training run in its output folder."""
 
     def __init__(
-        self, output: Path, recipe: Recipe, machine: Machine, *, corpus: Corpus, held_out: Corpus | None, tokenizer: Tokenizer
+        self,
+        output: Path,
+        recipe: Recipe,
+        machine: Machine,
+        *,
+        corpus: Corpus,
+        held_out: Corpus | None,
+        tokenizer: Tokenizer,
     ) -> None:
         self.output, self.recipe, self.machine, self.corpus = output, recipe, machine, corpus
         output.mkdir(parents=True, exist_ok=True)
@@ -112,7 +89,10 @@ class Run:
         torch.set_float32_matmul_precision("high")
         self.network = Network(PRESETS[recipe.size]).to(self.device)
         if tokenizer.get_vocab_size() > self.network.config.vocabulary:
-            raise InputError(f"the tokenizer has {tokenizer.get_vocab_size()} entries, --size {recipe.size} takes {PRESETS[recipe.size].vocabulary}")
+            limit = self.network.config.vocabulary
+            raise InputError(
+                f"the tokenizer has {tokenizer.get_vocab_size()} entries, --size {recipe.size} takes {limit}"
+            )
         self.optimizers = make_optimizers(self.network, recipe, machine)
         self.rows = RowSource(corpus, self.encoder, seed=recipe.seed)
         length = min(512, self.network.config.context)
@@ -122,11 +102,13 @@ class Run:
         self.started = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.losses: list[HeldOutLoss] = []
         self.has_stopped = self._is_cooling = False
+        self._window: list[float] = []
+        self._factor = 0.0
 
     def resume(self, budget: Budget) -> bool:
         """Take up the newest checkpoint that fits; return whether there was one.
 
-        A run whose cool-down has begun goes on from `stable` when the new budget is larger than the one it cooled down for.
+        A run whose cool-down has begun goes on from `stable` when the new budget is larger than the one before.
         Raises InputError when the folder holds a run of another recipe.
         """
         folder = self.output / "checkpoints"
@@ -135,59 +117,64 @@ class Run:
         state = read_state(folder / LAST)
         if state["recipe"] != self._identity():
             ours = self._identity()
-            changed = [f"{key} was {state['recipe'].get(key)}, is {ours[key]}" for key in ours if state["recipe"].get(key) != ours[key]]
-            raise InputError(f"{self.output} holds a run of another kind ({'; '.join(changed)}): choose another --output")
+            changed = [
+                f"{key} was {state['recipe'].get(key)}, is {ours[key]}"
+                for key in ours
+                if state["recipe"].get(key) != ours[key]
+            ]
+            raise InputError(
+                f"{self.output} holds a run of another kind ({'; '.join(changed)}): choose another --output"
+            )
         path = folder / LAST
         progress = budget.progress(seconds=state["seconds"], tokens=state["tokens"])
         if state["cooling"] and not is_cooling(progress) and (folder / STABLE).is_file():
             path = folder / STABLE
         state = load_checkpoint(path, self.network, self.optimizers)
-        self.step, self.tokens, self.seconds, self.started = (state[key] for key in ("step", "tokens", "seconds", "started"))
+        self.step, self.tokens, self.seconds, self.started = (
+            state[key] for key in ("step", "tokens", "seconds", "started")
+        )
         self._is_cooling = state["cooling"]
         for name in ("curve.csv", "held_out.csv"):
-            _forget_rows(self.output / name, after=self.step)
+            forget_rows(self.output / name, after=self.step)
         return True
 
     def train(self, budget: Budget, *, checkpoint_minutes: float, held_out_minutes: float, progress: bool) -> None:
         """Train until the budget is used up or a signal asks to stop; leaves a checkpoint and an exported model."""
         loss_of = torch.compile(self.network.loss, dynamic=False) if self.machine.compile else self.network.loss
-        begun, before, start = time.monotonic(), self.seconds, self.tokens
-        saved = measured = begun
-        window: list[float] = []
-        bar = tqdm(total=100, unit="%", disable=not progress, mininterval=1 if sys.stderr.isatty() else 30, bar_format=_BAR)
-        batches = self._batches()
-        with _stopping_on_signals(self._stop), bar:
-            while (done := budget.progress(seconds=self.seconds, tokens=self.tokens)) < 1 and not self.has_stopped:
+        batches, first = self._batches(), self.step
+        is_save_due, is_measurement_due = _Every(checkpoint_minutes), _Every(held_out_minutes)
+        clock = time.monotonic() - self.seconds
+        with _stopping_on_signals(self._stop), _progress_bar(self._done(budget), is_shown=progress) as bar:
+            while (done := self._done(budget)) < 1 and not self.has_stopped:
                 if is_cooling(done) and not self._is_cooling:
-                    self._is_cooling = True
                     self._save(STABLE)
-                factor = rate(done, self.step, warm_up=self.recipe.warm_up_steps)
-                window.append(self._step(next(batches), factor, loss_of))
-                self.seconds = before + time.monotonic() - begun
-                bar.update(100 * min(1.0, budget.progress(seconds=self.seconds, tokens=self.tokens)) - bar.n)
-                bar.set_postfix_str(f"loss {np.mean(window[-CURVE_STEPS:]):.3f}, {(self.tokens - start) / (time.monotonic() - begun):,.0f} tokens/s", refresh=False)
-                now = time.monotonic()
-                if now - measured > 60 * held_out_minutes:
+                    self._is_cooling = True
+                self._factor = rate(done, self.step, warm_up=self.recipe.warm_up_steps)
+                self._window.append(self._step(next(batches), self._factor, loss_of))
+                self.seconds = time.monotonic() - clock
+                bar.set_postfix_str(
+                    f"loss {np.mean(self._window):.3f}, {self.tokens / 1e6:.2f} M tokens", refresh=False
+                )
+                bar.update(100 * min(1.0, self._done(budget)) - bar.n)
+                if is_measurement_due():
                     self._measure()
-                    measured = time.monotonic()
-                if self.step % CURVE_STEPS == 0 or self.step <= 5:
-                    self._write_curve(window, factor)
-                    window.clear()
-                if now - saved > 60 * checkpoint_minutes:
+                if self.step % CURVE_STEPS == 0 and self._done(budget) < 1:
+                    self._write_curve()
+                if is_save_due():
                     self._save(LAST)
-                    saved = time.monotonic()
-            self.seconds = before + time.monotonic() - begun
-            if not self.has_stopped:
+            if not self.has_stopped and self.step > first:
                 self._measure()
-            if window:
-                self._write_curve(window, factor)
+            self._write_curve()
             self._save(LAST)
+
+    def _done(self, budget: Budget) -> float:
+        return budget.progress(seconds=self.seconds, tokens=self.tokens)
 
     def _batches(self) -> Iterator[Tensor]:
         """Yield the rows of each step from the current one on, (rows, length + 1)."""
         loader: Any = torch.utils.data.DataLoader(
             self.rows,  # type: ignore[arg-type]
-            batch_sampler=self._keys(),  # type: ignore[arg-type]
+            batch_sampler=self._keys(),
             num_workers=self.machine.workers,
             prefetch_factor=8 if self.machine.workers else None,
             pin_memory=self.machine.device == "cuda",
@@ -206,11 +193,12 @@ class Run:
         """Make one optimiser step; return the mean loss in nats a token."""
         count = batch.shape[0] * (batch.shape[1] - 1)
         total = 0.0
-        for part in batch.split(max(1, self.machine.micro_batch_tokens // (batch.shape[1] - 1))):
-            part = part.to(self.device, non_blocking=True)
+        rows = max(1, self.machine.micro_batch_tokens // (batch.shape[1] - 1))
+        for start in range(0, len(batch), rows):
+            part = batch[start : start + rows].to(self.device, non_blocking=True)
             with self._cast():
                 loss = loss_of(part[:, :-1].contiguous(), part[:, 1:].contiguous()) / count
-            loss.backward()
+            torch.autograd.backward(loss)
             total += float(loss.detach())
         if not math.isfinite(total):
             raise InputError("the loss is not a number any more: try a lower --learning-rate")
@@ -229,13 +217,24 @@ class Run:
             return
         self.losses = self.held_out.measure(self.network, self.device, self._cast())
         for loss in self.losses:
-            row = (self.step, self.tokens, loss.language, loss.objective, f"{loss.nats_per_token:.4f}", f"{loss.bits_per_byte:.4f}")
-            _append(self.output / "held_out.csv", HELD_OUT, row)
+            row = (
+                self.step,
+                self.tokens,
+                loss.language,
+                loss.objective,
+                f"{loss.nats_per_token:.4f}",
+                f"{loss.bits_per_byte:.4f}",
+            )
+            append_row(self.output / "held_out.csv", HELD_OUT, row)
 
-    def _write_curve(self, window: list[float], factor: float) -> None:
-        held_out = f"{self.losses[0].nats_per_token:.4f}" if self.losses else ""
-        row = (self.step, self.tokens, round(self.seconds), f"{np.mean(window):.4f}", held_out, f"{self.recipe.learning_rate * factor:.3g}")
-        _append(self.output / "curve.csv", CURVE, row)
+    def _write_curve(self) -> None:
+        """Write the mean loss since the last row, if there is any."""
+        if self._window:
+            held_out = f"{self.losses[0].nats_per_token:.4f}" if self.losses else ""
+            loss, learning_rate = f"{np.mean(self._window):.4f}", f"{self.recipe.learning_rate * self._factor:.3g}"
+            row = (self.step, self.tokens, round(self.seconds), loss, held_out, learning_rate)
+            append_row(self.output / "curve.csv", CURVE, row)
+            self._window.clear()
 
     def _save(self, name: str) -> None:
         state = {
@@ -244,11 +243,13 @@ class Run:
             "tokens": self.tokens,
             "seconds": self.seconds,
             "started": self.started,
-            "cooling": self._is_cooling and name != STABLE,
+            "cooling": self._is_cooling,
         }
         save_checkpoint(self.output / "checkpoints" / name, self.network, self.optimizers, state)
         evaluation = {"held_out": [asdict(loss) for loss in self.losses]}
-        export(self.output / "model", self.network, self.tokenizer, provenance=self._provenance(), evaluation=evaluation)
+        export(
+            self.output / "model", self.network, self.tokenizer, provenance=self._provenance(), evaluation=evaluation
+        )
 
     def _identity(self) -> dict[str, Any]:
         recipe = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self.recipe).items()}
@@ -263,9 +264,17 @@ class Run:
             "started": self.started,
             "recipe": asdict(self.recipe),
             "machine": asdict(self.machine),
-            "corpus": {"files": dict(report.files), "characters": dict(report.characters), "dropped": dict(report.dropped)},
+            "corpus": {
+                "files": dict(report.files),
+                "characters": dict(report.characters),
+                "dropped": dict(report.dropped),
+            },
             "revision": git_revision(),
-            "versions": {"codecompose_ls": __version__, "torch": torch.__version__, "python": platform.python_version()},
+            "versions": {
+                "codecompose_ls": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
         }
 
     def _cast(self) -> AbstractContextManager[None]:
@@ -275,9 +284,6 @@ class Run:
 
     def _stop(self) -> None:
         self.has_stopped = True
-
-
-_BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {postfix}"
 
 
 def make_optimizers(network: Network, recipe: Recipe, machine: Machine) -> dict[str, torch.optim.Optimizer]:
@@ -301,33 +307,33 @@ def git_revision() -> str | None:
         return None
 
 
-def _cpu_has_bf16() -> bool:
-    """Return whether the processor multiplies in bf16 (AVX-512 BF16 or AMX); elsewhere bf16 is ten times slower than fp32."""
-    flags = Path("/proc/cpuinfo")
-    return flags.is_file() and any(name in flags.read_text(encoding="utf-8") for name in ("avx512_bf16", "amx_bf16"))
+class _Every:
+    """True when called again after the given minutes, then anew from the next call on."""
+
+    def __init__(self, minutes: float) -> None:
+        self._seconds = 60 * minutes
+        self._last = time.monotonic()
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self._last < self._seconds:
+            return False
+        self._last = time.monotonic()
+        return True
+
+
+def _progress_bar(done: float, *, is_shown: bool) -> Any:
+    """Return a bar in percent of the budget; outside a terminal it writes a line every half minute."""
+    return tqdm(
+        total=100,
+        initial=100 * min(1.0, done),
+        disable=not is_shown,
+        mininterval=1 if sys.stderr.isatty() else 30,
+        bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+    )
 
 
 def _stack(rows: list[np.ndarray[Any, np.dtype[np.int64]]]) -> Tensor:
     return torch.from_numpy(np.stack(rows))
-
-
-def _append(path: Path, header: tuple[str, ...], row: tuple[Any, ...]) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(header)
-        writer.writerow(row)
-
-
-def _forget_rows(path: Path, *, after: int) -> None:
-    """Drop the rows a killed run wrote after its last checkpoint."""
-    if not path.exists():
-        return
-    with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *(row for row in rows if int(row[0]) <= after)])
 
 
 class _stopping_on_signals:

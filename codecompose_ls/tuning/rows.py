@@ -1,6 +1,6 @@
 """Rows of training tokens, each a function of (seed, step, row) alone: a resumed run repeats and skips nothing.
 
-Documents are drawn by language weight, then in proportion to their length, with long files and large packages held down.
+Documents are drawn by language weight, then in proportion to length; long files and large packages are held down.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class RowSource:
             length = min(left, int(key.length * rng.choice(EXAMPLE_SHARES, p=EXAMPLE_ODDS)) + 1)
             if left - length < MIN_EXAMPLE:
                 length = left
-            mixture = self.mixture if length >= MIN_EXAMPLE else Mixture(fim_rate=0.0, header_full=0.0, header_language=1.0)
+            mixture = (
+                self.mixture if length >= MIN_EXAMPLE else Mixture(fim_rate=0.0, header_full=0.0, header_language=1.0)
+            )
             rate = self.rates[document.language]
             tokens += example(document, self.encoder, length=length, rate=rate, mixture=mixture, rng=rng)
         return np.asarray(tokens, dtype=np.int64)
@@ -84,7 +86,9 @@ def language_weights(corpus: Corpus) -> tuple[list[str], NDArray[np.float64]]:
     for language, size in sizes.items():
         totals[GROUPS.get(language, "rest")] += size
     group_weight = {group: WEIGHTS.get(group, REST) for group in totals}
-    weights = np.array([group_weight[g := GROUPS.get(language, "rest")] * sizes[language] / totals[g] for language in sizes])
+    weights = np.array(
+        [group_weight[g := GROUPS.get(language, "rest")] * sizes[language] / totals[g] for language in sizes]
+    )
     return list(sizes), weights / weights.sum()
 
 

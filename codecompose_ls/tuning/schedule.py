@@ -1,6 +1,6 @@
-"""How far a run is, and the learning rate there: warm-up, constant, linear cool-down (WSD, Hu et al. 2024; Hägele et al. 2024).
+"""How far a run is, and the learning rate there: warm-up, constant, linear cool-down (WSD; Hägele et al. 2024).
 
-The constant part does not depend on the length of the run, so a run can be prolonged from the checkpoint before its cool-down.
+The constant part does not depend on the length of the run, so a run can be prolonged from before its cool-down.
 """
 
 from __future__ import annotations

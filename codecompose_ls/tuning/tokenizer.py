@@ -1,7 +1,7 @@
 """The tokenizer: byte-level BPE whose pieces suit completion, and the encoder training uses.
 
-A newline with the indentation after it is a piece of its own, so a cursor at a line's first character and a stop at the line's
-end fall between two tokens. There is no normaliser: decoding an encoding gives the same text back.
+A newline with the indentation after it is a piece of its own, so a cursor at a line's first character and a stop at the
+line's end fall between two tokens. There is no normaliser: decoding an encoding gives the same text back.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from codecompose_ls.tuning.corpus import Corpus, Document
 RESERVED = 10
 SPECIALS = (*CODECOMPOSE.sentinels, *(f"<|reserved_{number}|>" for number in range(RESERVED)))
 
-#: Alternatives in order: newlines with indentation; an identifier; up to three digits; punctuation; other white space, of which
-#: the last character before a word or sign belongs to that.
+#: Alternatives in order: newlines with indentation; an identifier; up to three digits; punctuation; other white space,
+#: of which the last character before a word or sign belongs to that.
 PIECES = (
     r"\n+[ \t]*"
     r"| ?[\p{L}\p{M}_][\p{L}\p{M}\p{N}_]*"
@@ -40,7 +40,10 @@ def train_tokenizer(corpus: Corpus, *, vocabulary: int, seed: int = 0, progress:
     """Learn a tokenizer of `vocabulary` entries, specials first, from a language-balanced sample of the corpus."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(PIECES), behavior="isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -59,7 +62,8 @@ def balanced_sample(corpus: Corpus, *, seed: int, characters: int = SAMPLE_CHARA
     others = max(1, len(corpus.languages) - ("python" in corpus.languages))
     python = PYTHON_SHARE if len(corpus.languages) > 1 else 1.0
     left = {
-        language: characters * (python if language == "python" else (1 - python) / others if "python" in corpus.languages else 1 / others)
+        language: characters
+        * (python if language == "python" else (1 - python) / others if "python" in corpus.languages else 1 / others)
         for language in corpus.languages
     }
     for number in np.random.default_rng(seed).permutation(len(corpus.documents)):
@@ -75,7 +79,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise InputError(f"no such tokenizer: {path}")
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the library raises bare Exception
+    except Exception as error:
         raise InputError(f"{path} is not a tokenizer.json ({error})") from error
     missing = [name for name in CODECOMPOSE.sentinels if tokenizer.token_to_id(name) is None]
     if missing:
@@ -95,7 +99,8 @@ class Encoder:
         # A copy: the switch below changes what its tokenizer does.
         self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self.tokenizer.encode_special_tokens = True
-        self.sentinels: Mapping[str, int] = {name: self.tokenizer.token_to_id(name) for name in CODECOMPOSE.sentinels}
+        ids = {name: self.tokenizer.token_to_id(name) for name in CODECOMPOSE.sentinels}
+        self.sentinels: Mapping[str, int] = {name: number for name, number in ids.items() if number is not None}
         self.end = self.sentinels[CODECOMPOSE.stop[0]]
 
     def encode(self, text: str) -> list[int]:

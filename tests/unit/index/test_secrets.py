@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,9 @@ SECRETS = {
     "npm token": "npm_" + "a1B2c3D4e5F6" * 3,
     "SendGrid key": "SG." + "a1B2c3D4e5F6g7H8i9J0k1" + "." + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V",
     "JSON web token": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0" + ".dozjgNryP4J3jVmNHl0w5N_XgL0n3I9",
-    "private key": "-----BEGIN RSA PRIVATE KEY-----\n" + "MIIEpAIBAAKCAQEA75qJ2kYzq8\n" * 3 + "-----END RSA PRIVATE KEY-----",
+    "private key": "-----BEGIN RSA PRIVATE KEY-----\n"
+    + "MIIEpAIBAAKCAQEA75qJ2kYzq8\n" * 3
+    + "-----END RSA PRIVATE KEY-----",
 }
 
 
@@ -77,7 +81,7 @@ def test_spans_come_in_order_without_overlap() -> None:
     text = "\n".join(f'token = "{secret}"' for secret in SECRETS.values())
     spans = find_secrets(text)
     assert len(spans) == len(SECRETS)
-    assert all(a.end <= b.start for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(spans))
 
 
 @given(st.text(max_size=300))
@@ -88,13 +92,25 @@ def test_any_text_can_be_searched(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".env", "deploy/.env.production", "prod.env", "certs/server.pem", "id_rsa", ".aws/credentials", "home/.ssh/config", ".netrc"]
+    "path",
+    [
+        ".env",
+        "deploy/.env.production",
+        "prod.env",
+        "certs/server.pem",
+        "id_rsa",
+        ".aws/credentials",
+        "home/.ssh/config",
+        ".netrc",
+    ],
 )
 def test_credential_files_are_known_by_name(path: str) -> None:
     assert is_secret_path(path)
 
 
-@pytest.mark.parametrize("path", [".env.example", "src/environment.py", "secrets.py", "docs/keys.md", "id_rsa.py", "aws/client.py"])
+@pytest.mark.parametrize(
+    "path", [".env.example", "src/environment.py", "secrets.py", "docs/keys.md", "id_rsa.py", "aws/client.py"]
+)
 def test_source_files_are_not_taken_for_credentials(path: str) -> None:
     assert not is_secret_path(path)
 

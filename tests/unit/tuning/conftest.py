@@ -11,7 +11,20 @@ pytest.importorskip("tokenizers")
 from codecompose_ls.tuning.corpus import Corpus, Document, FilterReport
 from codecompose_ls.tuning.tokenizer import Encoder, train_tokenizer
 
-NOUNS = ("account", "basket", "customer", "delivery", "engine", "folder", "graph", "header", "index", "journal", "kernel", "layer")
+NOUNS = (
+    "account",
+    "basket",
+    "customer",
+    "delivery",
+    "engine",
+    "folder",
+    "graph",
+    "header",
+    "index",
+    "journal",
+    "kernel",
+    "layer",
+)
 
 PYTHON = '''"""Keep {noun}s."""
 

@@ -72,7 +72,7 @@ def test_a_packed_corpus_gives_the_same_documents(package: Path, tmp_path: Path)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder or packed corpus: .*absent"):
+    with pytest.raises(InputError, match=r"no such folder or packed corpus: .*absent"):
         read_corpus([tmp_path / "absent"], progress=False)
 
 

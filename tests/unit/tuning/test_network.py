@@ -1,4 +1,6 @@
-"""The exported model computes what the network computes: checked by a second implementation in numpy, from the files alone."""
+"""The exported files compute what the network computes: checked by a second implementation, in numpy."""
+
+# ruff: noqa: E402 - nothing here runs without torch
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ def network() -> Network:
     network = Network(PRESETS["tiny"])
     with torch.no_grad():
         for parameter in network.parameters():
-            # bf16 holds these exactly, so the files hold the same numbers; larger than at the start, so that no part is near 0.
+            # bf16 holds these exactly, so the files hold the same numbers; no part is near 0.
             parameter.copy_((parameter + 0.1 * torch.randn_like(parameter)).bfloat16())
     return network
 
@@ -52,13 +54,19 @@ def llama(tensors: dict[str, Array], config: dict[str, Any], tokens: list[int]) 
         half = config["head_dim"] // 2
         angles = np.outer(np.arange(len(x)), config["rope_theta"] ** (-np.arange(half) / half))
         left, right = x[:, :half], x[:, half:]
-        return np.hstack([left * np.cos(angles) - right * np.sin(angles), right * np.cos(angles) + left * np.sin(angles)])
+        return np.hstack(
+            [left * np.cos(angles) - right * np.sin(angles), right * np.cos(angles) + left * np.sin(angles)]
+        )
 
     x = tensors["model.embed_tokens.weight"][tokens]
     size, heads, groups = config["head_dim"], config["num_attention_heads"], config["num_key_value_heads"]
     mask = np.triu(np.full((len(tokens), len(tokens)), -np.inf), 1)
     for number in range(config["num_hidden_layers"]):
-        layer = {name.split(".", 3)[3]: value for name, value in tensors.items() if name.startswith(f"model.layers.{number}.")}
+        layer = {
+            name.split(".", 3)[3]: value
+            for name, value in tensors.items()
+            if name.startswith(f"model.layers.{number}.")
+        }
         y = norm(x, layer["input_layernorm.weight"])
         q, k, v = (y @ layer[f"self_attn.{name}_proj.weight"].T for name in "qkv")
         outputs = []

@@ -85,7 +85,9 @@ def test_every_cut_lies_in_the_text(text: str, rng: np.random.Generator) -> None
 
 
 @given(text=texts, rng=seeds, characters=st.integers(0, 400), share=st.floats(0.1, 0.5))
-def test_pieces_rejoin_to_a_slice_of_the_document(text: str, rng: np.random.Generator, characters: int, share: float) -> None:
+def test_pieces_rejoin_to_a_slice_of_the_document(
+    text: str, rng: np.random.Generator, characters: int, share: float
+) -> None:
     cut = span_cut(text, rng)
     pieces = window(text, cut, characters=characters, suffix_share=share)
     assert pieces.middle == text[cut.start : cut.end]

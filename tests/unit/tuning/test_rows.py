@@ -43,7 +43,9 @@ def make(sizes: dict[tuple[str, str], int]) -> Corpus:
 
 
 def test_weights_of_all_groups() -> None:
-    languages, weights = language_weights(make({("a", "python"): 900, ("a", "typescript"): 100, ("a", "go"): 400, ("a", "rust"): 100}))
+    languages, weights = language_weights(
+        make({("a", "python"): 900, ("a", "typescript"): 100, ("a", "go"): 400, ("a", "rust"): 100})
+    )
     assert dict(zip(languages, weights, strict=True)) == pytest.approx(
         {"python": 0.72, "typescript": 0.10, "go": 0.12, "rust": 0.06}
     )

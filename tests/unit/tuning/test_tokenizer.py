@@ -60,7 +60,9 @@ def test_text_never_becomes_a_special_token(encoder: Encoder, text: str) -> None
     assert encoder.decode(ids) == text
 
 
-@given(before=st.text(max_size=50), after=st.text(max_size=50).filter(lambda text: not text.startswith(("\n", " ", "\t"))))
+@given(
+    before=st.text(max_size=50), after=st.text(max_size=50).filter(lambda text: not text.startswith(("\n", " ", "\t")))
+)
 def test_a_cursor_after_an_indentation_is_a_token_border(encoder: Encoder, before: str, after: str) -> None:
     before = before.rstrip("\n") + "\n    "
     assert encoder.encode(before + after) == encoder.encode(before) + encoder.encode(after)
