@@ -21,7 +21,7 @@ test-all: .venv/dev check editors ## everything: style, types, unit, stdio, real
 check: .venv/dev ## style, types, import layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-editors: ## real VS Code and Neovim for the tests, into .editors
+editors: .venv/dev ## real VS Code and Neovim for the tests, into .editors
 	@scripts/editors.sh
 
 wheel: .venv/dev ## a wheel with the weights inside, into dist

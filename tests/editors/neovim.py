@@ -84,6 +84,10 @@ class Neovim:
                 return self.ghost()
         raise AssertionError(f"nothing was suggested while typing {text!r}; the screen:\n{self.screen()}")
 
+    def is_ready(self) -> bool:
+        status = self.lua("return require('codecompose').server_status")
+        return isinstance(status, dict) and status["kind"] == "Normal" and not status["busy"]
+
     def status(self) -> str:
         return str(self.lua("return require('codecompose').status()"))
 
@@ -106,7 +110,7 @@ def running(server: Server, file: Path, *, suite: str, ghost: str, home: Path) -
     terminal = ["tmux", "-S", home / "tmux.socket", "-f", home / "tmux.conf", "new-session", "-d", "-s", "nvim"]
     subprocess.run([*terminal, "-x", "90", "-y", "34", "-c", file.parent, *start], env=environment, check=True)
     try:
-        until(lambda: "model" in nvim.status(), "the model to be loaded")
+        until(nvim.is_ready, "the model to be loaded")
         yield nvim
     finally:
         subprocess.run(["tmux", "-S", home / "tmux.socket", "kill-server"], check=False)

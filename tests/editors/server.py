@@ -7,10 +7,9 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from tests.editors.polling import until
+from tests.editors.polling import seen
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).parent / "codecompose-ls"
@@ -35,16 +34,20 @@ class Server:
     def counts(self) -> dict[str, int]:
         """What `telemetry summary` says now."""
         summary = subprocess.run(
-            [PROGRAM, "telemetry", "summary", "--json"], env=self.environment, capture_output=True, text=True, check=True
+            [PROGRAM, "telemetry", "summary", "--json"],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         counts: dict[str, int] = json.loads(summary.stdout)
         return counts
 
-    def until_counted(self, **wanted: int) -> dict[str, int]:
-        """Wait until each of these counts is at least as high."""
-        until(partial(self._has, wanted), f"the counts {wanted}; telemetry says {self.counts()}", seconds=15)
-        return self.counts()
+    def until_counted(self, **wanted: int) -> None:
+        """Wait until each of these counts is as wanted; one that goes beyond never comes back, and fails."""
 
-    def _has(self, wanted: dict[str, int]) -> bool:
-        counts = self.counts()
-        return all(counts[name] >= value for name, value in wanted.items())
+        def told() -> bool:
+            counts = self.counts()
+            return all(counts[name] == value for name, value in wanted.items())
+
+        assert seen(told, seconds=15), f"wanted {wanted}, telemetry says {self.counts()}"

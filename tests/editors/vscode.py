@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CODE_SERVER = ROOT / ".editors" / "code-server" / "node_modules" / "code-server" / "out" / "node" / "entry.js"
 EXTENSION = ROOT / "editors" / "vscode" / "codecompose-ls.vsix"
 GHOST = ".ghost-text-decoration, .ghost-text"
-NODE_OPTIONS = ["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--auth", "none"]
+OPTIONS = ["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--auth", "none"]
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SETTINGS = {
     "chat.disableAIFeatures": True,
@@ -36,6 +36,14 @@ SETTINGS = {
 }
 
 
+#: The line at the height of the cursor, its ghost text left out.
+LINE = """() => {
+    const top = document.querySelector('.monaco-editor .cursor').style.top;
+    const line = [...document.querySelectorAll('.monaco-editor .view-line')].find(line => line.style.top === top);
+    const copy = line.cloneNode(true);
+    copy.querySelectorAll('.ghost-text-decoration, .ghost-text').forEach(ghost => ghost.remove());
+    return copy.textContent;
+}"""
 STATUS = "[id='codecompose.codecompose-ls.codecompose']"
 
 
@@ -62,10 +70,33 @@ def node() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """A user's settings and state, under `home`."""
+
+    home: Path
+    server: Server
+
+    def configure(self, *, command: list[str] | None = None) -> None:
+        """Write the settings; those of scope `machine`, as all of ours are, have a file of their own."""
+        ours = {"codecompose.server.command": command or self.server.command, "codecompose.model": self.server.model}
+        for name, settings in {"User": SETTINGS, "Machine": ours}.items():
+            folder = self.home / "user" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        call = [node(), CODE_SERVER, *OPTIONS, "--user-data-dir", self.home / "user", *arguments]
+        folders = {f"XDG_{name}_HOME": str(self.home / name) for name in ("DATA", "CONFIG", "CACHE")}
+        with (self.home / "code-server.log").open("w") as log:
+            return subprocess.Popen(call, env=self.server.environment | folders, stdout=log, stderr=log)
+
+
+@dataclass(frozen=True, slots=True)
 class VSCode:
     """One window with one file open."""
 
     page: Page
+    profile: Profile
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -78,6 +109,10 @@ class VSCode:
         """The first line of the ghost text on the screen."""
         parts = self.page.locator(GHOST).all_text_contents()
         return "".join(parts).replace("\u00a0", " ")
+
+    def line(self) -> str:
+        """The text of the cursor's line, without ghost text."""
+        return self.page.evaluate(LINE).replace("\u00a0", " ")
 
     def type_until_ghost(self, text: str) -> str:
         """Type key by key, as a person who looks up, until something is suggested; returns the ghost text."""
@@ -99,6 +134,10 @@ class VSCode:
         self.page.locator(".quick-input-list .monaco-list-row.focused").get_by_text(title, exact=False).first.wait_for()
         field.press("Enter")
 
+    def is_ready(self) -> bool:
+        """Whether the server has loaded its model: nothing turns in the status bar."""
+        return self.page.locator(STATUS).count() == 1 and self.page.locator(f"{STATUS} .codicon-loading").count() == 0
+
     def status(self) -> str:
         """What the status bar says of the server to a screen reader."""
         return self.page.locator(STATUS).get_attribute("aria-label") or ""
@@ -110,49 +149,41 @@ class VSCode:
         self.page.screenshot(path=path)
 
 
+def install_extension(folder: Path) -> None:
+    """Install the built extension into a folder of extensions."""
+    profile = ["--user-data-dir", folder / "user", "--extensions-dir", folder]
+    subprocess.run([node(), CODE_SERVER, *profile, "--install-extension", EXTENSION], check=True, capture_output=True)
+
+
 @contextmanager
-def running(server: Server, file: Path, *, home: Path) -> Iterator[VSCode]:
-    """Open `file` in its folder, in a fresh profile under `home`."""
+def running(server: Server, file: Path, *, home: Path, extensions: Path) -> Iterator[VSCode]:
+    """Open `file` in its folder, with a fresh profile under `home`."""
     from playwright.sync_api import sync_playwright
 
-    port = _free_port()
-    start = [node(), CODE_SERVER, "--user-data-dir", home / "user", "--extensions-dir", home / "extensions"]
-    environment = server.environment | {f"XDG_{name}_HOME": str(home / name) for name in ("DATA", "CONFIG", "CACHE")}
-    subprocess.run([*start, "--install-extension", EXTENSION], env=environment, check=True, capture_output=True)
-    _settings(home / "user", server)
-    with (home / "code-server.log").open("w") as log:
-        process = subprocess.Popen(
-            [*start, *NODE_OPTIONS, "--bind-addr", f"127.0.0.1:{port}", file.parent], env=environment, stdout=log, stderr=log
-        )
-        try:
-            until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), "code-server to answer")
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
-                page = browser.new_page(viewport={"width": 1100, "height": 640})
-                page.set_default_timeout(30_000)
-                yield _open(page, port, file)
-                page.screenshot(path=home / "last.png")  # for whoever looks into a failure
-                browser.close()
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
+    profile, port = Profile(home, server), _free_port()
+    profile.configure()
+    process = profile.start("--extensions-dir", extensions, "--bind-addr", f"127.0.0.1:{port}", file.parent)
+    try:
+        until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), "code-server to answer")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
+            page = browser.new_page(viewport={"width": 1100, "height": 640})
+            page.set_default_timeout(30_000)
+            _open(page, port, file)
+            yield VSCode(page, profile)
+            page.screenshot(path=home / "last.png")  # for whoever looks into a failure
+            browser.close()
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
 
 
-def _open(page: Page, port: int, file: Path) -> VSCode:
+def _open(page: Page, port: int, file: Path) -> None:
     payload = quote(json.dumps([["openFile", f"vscode-remote://127.0.0.1:{port}{file}"]]))
     page.goto(f"http://127.0.0.1:{port}/?folder={file.parent}&payload={payload}")
     page.locator(".monaco-editor .view-line").first.wait_for()
     page.locator(STATUS).wait_for()
     page.locator(".monaco-editor .view-lines").click()
-    return VSCode(page)
-
-
-def _settings(user: Path, server: Server) -> None:
-    """Write the user's settings; those of scope `machine`, as all of ours, have a file of their own."""
-    ours = {"codecompose.server.command": server.command, "codecompose.model": server.model}
-    for folder, settings in {"User": SETTINGS, "Machine": ours}.items():
-        (user / folder).mkdir(parents=True, exist_ok=True)
-        (user / folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
 def _free_port() -> int:

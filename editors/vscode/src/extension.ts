@@ -71,7 +71,7 @@ export async function deactivate(): Promise<void> {
 async function missing(program: string | undefined): Promise<void> {
     const settings = 'Open Settings';
     const answer = await vscode.window.showErrorMessage(
-        `CodeCompose LS: '${program ?? ''}' was not found. Install it with 'pip install codecompose-ls', or set its full path in codecompose.server.command.`,
+        `CodeCompose LS: '${program ?? ''}' was not found. Install the server, or set its full path in codecompose.server.command.`,
         settings,
     );
     if (answer === settings) await vscode.commands.executeCommand('workbench.action.openSettings', 'codecompose.server.command');

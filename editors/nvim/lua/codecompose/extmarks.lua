@@ -38,18 +38,13 @@ end
 
 local function ask(buf, state)
   local position = vim.lsp.util.make_position_params(0, state.client.offset_encoding)
-  local tick, cursor = vim.api.nvim_buf_get_changedtick(buf), vim.api.nvim_win_get_cursor(0)
+  local place = Suggestion.place(buf)
   local params = vim.tbl_extend('error', position, { context = { triggerKind = AUTOMATIC } })
   local sent, id = calls.request(state.client, 'textDocument/inlineCompletion', params, function(err, result, context)
     if state.request == context.request_id then
       state.request = nil
     end
-    local late = not vim.api.nvim_buf_is_valid(buf)
-      or vim.api.nvim_get_current_buf() ~= buf
-      or not vim.startswith(vim.api.nvim_get_mode().mode, 'i')
-      or vim.api.nvim_buf_get_changedtick(buf) ~= tick
-      or not vim.deep_equal(vim.api.nvim_win_get_cursor(0), cursor)
-    if err or late then
+    if err or not vim.deep_equal(Suggestion.place(buf), place) then
       return
     end
     M.hide(buf)

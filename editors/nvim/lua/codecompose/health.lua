@@ -10,7 +10,7 @@ function M.check()
   health.ok('Neovim ' .. tostring(vim.version()) .. (vim.lsp.inline_completion and ', with inline completion of its own' or ''))
   local program = codecompose.options.cmd[1]
   if vim.fn.executable(program) == 0 then
-    return health.error(("'%s' was not found"):format(program), "Install it with 'pip install codecompose-ls', or set `cmd`")
+    return health.error(("'%s' was not found"):format(program), "Install the server, or give its full path in `cmd`")
   end
   health.ok('server: ' .. vim.fn.exepath(program))
   local clients = vim.lsp.get_clients({ name = 'codecompose' })

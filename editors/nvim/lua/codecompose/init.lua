@@ -54,7 +54,7 @@ function M.setup(options)
   vim.api.nvim_set_hl(0, 'CodeComposeGhost', { link = 'Comment', default = true })
   require('codecompose.keys').map(M.options.keys)
   if vim.fn.executable(M.options.cmd[1]) == 0 then
-    local message = "CodeCompose LS: '%s' was not found. Install it with 'pip install codecompose-ls', or give its full path in setup { cmd = ... }."
+    local message = "CodeCompose LS: '%s' was not found. Install the server, or give its full path in setup { cmd = ... }."
     M.server_status = { kind = 'Error', message = 'The server is not installed.', busy = false }
     return vim.notify(message:format(M.options.cmd[1]), vim.log.levels.ERROR)
   end

@@ -9,6 +9,9 @@ local M = {}
 local METHOD = 'textDocument/inlineCompletion'
 local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
 
+---@type table<integer, true>
+local watched = {}
+
 local function is_drawn(buf)
   return #vim.api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1 }) > 0
 end
@@ -24,10 +27,10 @@ local function watch(client, on_drawn)
     if pending then
       self:cancel_request(pending)
     end
-    local tick = vim.api.nvim_buf_get_changedtick(buf)
+    local place = Suggestion.place(buf)
     local sent, id = request(self, method, params, function(err, result, context)
       pending = nil
-      if err or not vim.api.nvim_buf_is_valid(buf) or vim.api.nvim_buf_get_changedtick(buf) ~= tick then
+      if err or not vim.deep_equal(Suggestion.place(buf), place) then
         return
       end
       handler(err, result, context)
@@ -42,7 +45,8 @@ end
 ---@param client vim.lsp.Client
 ---@param on_drawn fun(suggestion: codecompose.Suggestion?)
 function M.attach(client, _, on_drawn)
-  if not vim.lsp.inline_completion.is_enabled({ client_id = client.id }) then
+  if not watched[client.id] then
+    watched[client.id] = true
     watch(client, on_drawn)
     vim.lsp.inline_completion.enable(true, { client_id = client.id })
   end

@@ -13,6 +13,15 @@ local byte_column = require('codecompose.client').byte_column
 local Suggestion = {}
 Suggestion.__index = Suggestion
 
+--- Where the user is. The answer to a request that was made at another place comes too late.
+function Suggestion.place(buf)
+  if vim.api.nvim_get_current_buf() == buf then
+    local mode = vim.api.nvim_get_mode().mode:sub(1, 1)
+    return { mode, vim.api.nvim_buf_get_changedtick(buf), vim.api.nvim_win_get_cursor(0) }
+  end
+end
+
+--- A suggestion that has just been drawn in the current window.
 ---@return codecompose.Suggestion
 function Suggestion.new(item, client, buf)
   local row, cursor = unpack(vim.api.nvim_win_get_cursor(0))
