@@ -88,7 +88,8 @@ async def _ask_model(cases: Sequence[Case], settings: Settings, trigger: str) ->
     backend = LocalBackend(resolve(settings.model), threads=settings.threads)
     pipeline = Pipeline(backend, settings)
     try:
-        return await ask(PipelinePredictor(pipeline, name=settings.model, trigger=Trigger(trigger)), cases)
+        predictor = PipelinePredictor(pipeline, name=Path(settings.model).name, trigger=Trigger(trigger))
+        return await ask(predictor, cases)
     finally:
         pipeline.close()
         backend.close()

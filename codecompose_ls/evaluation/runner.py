@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from codecompose_ls.completion.pipeline import Pipeline
+from codecompose_ls.errors import EngineError
 from codecompose_ls.evaluation.hidden_lines import Case
 from codecompose_ls.types import CompletionRequest, Document, Suggestion, Trigger
 
@@ -55,10 +56,15 @@ class PipelinePredictor:
         """Do nothing: the pipeline knows a project by its open documents alone."""
 
     async def predict(self, case: Case) -> Prediction:
-        """Ask as an editor asks, and close the document, which makes the pipeline forget it."""
+        """Ask as an editor asks, and close the document, which makes the pipeline forget it.
+
+        Raises `EngineError` when the backend fails: a broken engine is no silence to be counted.
+        """
         document = Document(f"hidden-line:///{case.project}/{case.path}", case.path, case.language, case.text)
         answer = await self._pipeline.complete(CompletionRequest(document, case.offset, self._trigger))
         self._pipeline.closed(document.uri)
+        if answer.reason == "failed":
+            raise EngineError(f"{case.project}/{case.path}: {self._pipeline.last_error}")
         if answer.suggestion is None:
             return Prediction(None, answer.reason)
         return Prediction(_inserted(answer.suggestion, case))

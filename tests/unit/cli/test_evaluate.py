@@ -26,7 +26,7 @@ def test_the_model_and_the_floor_on_the_same_cases(
     assert main(["evaluate", str(folder), "--each", "--floor", "--model", str(tiny), "--cases", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {(row["predictor"], row["kind"], row["n"]) for row in found["rows"]} == {
-        (predictor, kind, 4) for predictor in ("floor", str(tiny)) for kind in ("mid_line", "line_start")
+        (predictor, kind, 4) for predictor in ("floor", tiny.name) for kind in ("mid_line", "line_start")
     }
     assert found["conditions"]["cases"] == 4 and found["conditions"]["suffix"] is True
     assert len(found["comparisons"]) == 2

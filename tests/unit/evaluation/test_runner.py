@@ -7,6 +7,7 @@ import json
 import pytest
 
 from codecompose_ls.completion.pipeline import Pipeline
+from codecompose_ls.errors import EngineError
 from codecompose_ls.evaluation import report
 from codecompose_ls.evaluation.hidden_lines import Case, Kind
 from codecompose_ls.evaluation.runner import Outcome, PipelinePredictor, Prediction, run
@@ -58,6 +59,12 @@ async def test_the_pipeline_remembers_nothing_from_case_to_case() -> None:
     predictor = PipelinePredictor(Pipeline(FakeBackend("first", "second"), Settings()), name="base")
     assert (await predictor.predict(case("same"))).text == "first"
     assert (await predictor.predict(case("same"))).text == "second"
+
+
+async def test_a_broken_engine_is_no_silence() -> None:
+    backend = FakeBackend(EngineError("out of memory"))
+    with pytest.raises(EngineError, match=r"p/x\.py: .*out of memory"):
+        await PipelinePredictor(Pipeline(backend, Settings()), name="base").predict(case("x"))
 
 
 async def test_an_automatic_trigger_may_stay_silent_and_an_invoked_one_may_not() -> None:
