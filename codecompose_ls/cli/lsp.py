@@ -16,17 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until the client leaves; 0 when it said goodbye in order, 1 when not."""
+    """Serve until the client leaves; the exit status is 0 when it said goodbye in order, 1 when not."""
     address = _address(args.tcp) if args.tcp else None
 
-    from codecompose_ls.lsp import transport
-    from codecompose_ls.lsp.server import Server, logs
+    from codecompose_ls.lsp import methods, transport
 
-    logs()
     if address is None:
-        return transport.serve_stdio(Server())
+        transport.serve_stdio(methods.server())
     try:
-        return transport.serve_tcp(Server, *address)
+        transport.serve_tcp(methods.server, *address)
     except OSError as error:
         raise InputError(f"--tcp {args.tcp}: cannot listen there ({error.strerror or error})") from error
 

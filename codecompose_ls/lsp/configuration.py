@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types as lsp
 
 from codecompose_ls import settings as layers
+from codecompose_ls.lsp import completion
 from codecompose_ls.settings import Problem, Settings
+
+if TYPE_CHECKING:
+    from codecompose_ls.lsp.server import Server
 
 SECTION = "codecompose"
 
@@ -54,3 +60,30 @@ def _section(values: Any) -> tuple[Mapping[str, Any], list[Problem]]:
     if not isinstance(values, dict):
         return {}, [Problem("*", f"must be an object with settings, not {values!r}", "editor")]
     return values, []
+
+
+async def did_change_configuration(ls: Server, params: lsp.DidChangeConfigurationParams) -> None:
+    """Take new settings; a client that sends none wants to be asked for them (the pull model)."""
+    values = params.settings
+    workspace = ls.client_capabilities.workspace
+    if values is None and workspace and workspace.configuration:
+        pulled = await ls.workspace_configuration_async(
+            lsp.ConfigurationParams([lsp.ConfigurationItem(section=SECTION)])
+        )
+        values = next(iter(pulled), None)
+    apply(ls, values)
+
+
+def did_change_workspace_folders(ls: Server, _: lsp.DidChangeWorkspaceFoldersParams) -> None:
+    """The first folder may be another one now, with a settings file of its own."""
+    apply(ls)
+
+
+def apply(ls: Server, values: Any = None) -> None:
+    """Read every source again and let everything live by what they say now."""
+    before = ls.settings
+    ls.configure(values)
+    ls.configuration.report()
+    ls.model.configure(ls.settings)
+    if ls.settings.popup and not before.popup:
+        completion.register(ls)

@@ -106,11 +106,11 @@ class Workspace(pygls_workspace.Workspace):
         return max(holding, key=lambda root: len(root.parts)) if holding else _repository(path.parent)
 
     def _cells_around(self, notebook: lsp.NotebookDocument, uri: str) -> tuple[str, str]:
-        """Return the code of the cells before and after a cell, each cell on lines of its own."""
+        """Return the code of the cells before and after a cell."""
         code = [cell.document for cell in notebook.cells if cell.kind == lsp.NotebookCellKind.Code]
         here = code.index(uri) if uri in code else len(code)
         texts = [cell.source if (cell := self.opened(one)) else "" for one in code]
-        return "".join(_line(text) for text in texts[:here]), "".join("\n" + text for text in texts[here + 1 :])
+        return "\n".join(texts[:here]), "\n".join(texts[here + 1 :])
 
 
 def relative_path(path: Path, root: Path) -> str:
@@ -134,10 +134,6 @@ def kernel_of(notebook: lsp.NotebookDocument) -> str | None:
 @cache
 def _repository(folder: Path) -> Path:
     return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
-
-
-def _line(text: str) -> str:
-    return text if text.endswith("\n") or not text else text + "\n"
 
 
 def _whole(text: str) -> str:

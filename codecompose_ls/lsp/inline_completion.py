@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from codecompose_ls.lsp.server import Server
 
 ACCEPTED = "codecompose.accepted"
+ACCEPTED_TITLE = "Count the suggestion"
 
 #: LSP 3.18 counts from 1; the clients of before, from 0.
 _KINDS = {1: Trigger.INVOKED, 2: Trigger.AUTOMATIC}
@@ -49,11 +50,11 @@ def trigger(ls: Server, kind: Any) -> Trigger:
 
 
 def item(suggestion: Suggestion, line: Line) -> lsp.InlineCompletionItem:
-    """Return a suggestion as an item. The id rides in the command: clients drop every field that is not in the protocol."""
+    """Return a suggestion as an item; its id rides in the command, the one place that every client sends back."""
     return lsp.InlineCompletionItem(
         insert_text=suggestion.text,
         range=line.range(suggestion.offset, suggestion.end),
-        command=lsp.Command("Count the suggestion", ACCEPTED, arguments=[suggestion.id]),
+        command=lsp.Command(ACCEPTED_TITLE, ACCEPTED, arguments=[suggestion.id]),
     )
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: How long a model may take to say goodbye.
+_PATIENCE_S = 2.0
+
 Load = Callable[[Settings], "Backend"]
 
 
@@ -28,23 +31,19 @@ def load(settings: Settings) -> Backend:
 
 
 class Model:
-    """Holds the pipeline. `fault` says why there is none; `changed` is called whenever `loading` or `fault` changes."""
+    """Holds the pipeline. `fault` says why there is none; `changed` is called when `loading` or `fault` changes."""
 
     def __init__(self, load: Load, changed: Callable[[], None]) -> None:
         self._load = load
         self._changed = changed
         self._pipeline: Pipeline | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._settings: Settings | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._wanted = Settings(enabled=False)
         self.fault = ""
 
     @property
     def loading(self) -> bool:
-        return self._task is not None and not self._task.done()
-
-    @property
-    def name(self) -> str:
-        return self._settings.model if self._settings else ""
+        return self._loading is not None and not self._loading.done()
 
     @property
     def loaded(self) -> Pipeline | None:
@@ -52,32 +51,38 @@ class Model:
         return None if self.fault else self._pipeline
 
     def configure(self, settings: Settings) -> None:
-        """Serve with these settings from now on; loads in the background when they name another model."""
-        before, self._settings = self._settings, settings
+        """Serve by these settings from now on; loads in the background if they name another model."""
+        before, self._wanted = self._wanted, settings
         if self._pipeline is not None:
             self._pipeline.configure(settings)
-        if before is None or (before.model, before.threads) != (settings.model, settings.threads):
-            self._task = asyncio.ensure_future(self._replace(settings, self._task))
-            self._changed()
+        missing = self._loading is None or self.fault
+        if settings.enabled and (missing or (before.model, before.threads) != (settings.model, settings.threads)):
+            self._loading = asyncio.ensure_future(self._replace(self._loading))
+            # A callback of the task itself, so that `loading` is over when it is told.
+            self._loading.add_done_callback(lambda _: self._changed())
+        self._changed()
 
     async def pipeline(self) -> Pipeline | None:
-        """Return the pipeline, waiting for one that is being loaded; None when there is no model to be had."""
-        while self._task is not None and not self._task.done():
+        """Return the pipeline, waiting for a model that is being loaded; None when there is none to be had."""
+        while self._loading is not None and not self._loading.done():
             # A request that is cancelled while it waits must not cancel the loading.
-            await asyncio.shield(self._task)
+            await asyncio.shield(self._loading)
         return self.loaded
 
     async def close(self) -> None:
-        """Stop the engine; nothing is asked after this."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        """Stop everything under way; an engine that hangs is left behind."""
+        if self._loading is not None:
+            self._loading.cancel()
         if self._pipeline is not None:
-            self._pipeline.backend.close()
+            self._pipeline.close()
+            await asyncio.wait(
+                {asyncio.ensure_future(asyncio.to_thread(self._pipeline.backend.close))}, timeout=_PATIENCE_S
+            )
 
-    async def _replace(self, settings: Settings, before: asyncio.Task[None] | None) -> None:
+    async def _replace(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:
-            await before  # one model at a time in memory, and the last one named wins
+            await asyncio.wait({before})  # one at a time, and the last one named wins
+        settings = self._wanted
         try:
             self._serve(await asyncio.to_thread(self._load, settings))
             self.fault = ""
@@ -87,12 +92,13 @@ class Model:
             self.fault = f"the model '{settings.model}' cannot be loaded ({type(error).__name__}: {error})"
         if self.fault:
             logger.error("%s", self.fault)
-        asyncio.get_running_loop().call_soon(self._changed)
 
     def _serve(self, backend: Backend) -> None:
         from codecompose_ls.completion.pipeline import Pipeline
 
         if self._pipeline is None:
-            self._pipeline = Pipeline(backend, self._settings)
+            self._pipeline = Pipeline(backend, self._wanted)
         else:
+            before = self._pipeline.backend
             self._pipeline.swap(backend)
+            before.close()

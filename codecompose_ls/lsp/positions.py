@@ -17,7 +17,7 @@ Encoding = PositionEncodingKind | str
 
 
 def split_lines(text: str) -> list[str]:
-    """Split into lines that keep their ends; joined they are the text. A text that ends in a newline has no last, empty line."""
+    """Split into lines that keep their ends; joined they are the text. After a last newline there is no empty line."""
     return _LINE.findall(text)
 
 
@@ -78,7 +78,7 @@ def splice(lines: list[str], edit: Range, text: str, encoding: Encoding) -> None
     and LF.
     """
     start, end = sorted((edit.start, edit.end), key=lambda position: (position.line, position.character))
-    first, last = max(0, start.line - 1), min(end.line + 2, len(lines))
+    first, last = max(0, min(start.line, len(lines)) - 1), min(end.line + 2, len(lines))
     touched = lines[first:last]
     local = "".join(touched)
     begin = offset_at(touched, Position(start.line - first, start.character), encoding)

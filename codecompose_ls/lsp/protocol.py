@@ -1,7 +1,7 @@
 """pygls' protocol, made to answer every request exactly once.
 
-pygls 2.1 drops a request whose parameters do not convert, and one that comes after shutdown or before initialize. Here a
-message stays plain JSON until it is known to be one; what then does not convert is answered with InvalidParams.
+pygls 2.1 drops a request whose parameters do not convert, or that comes after shutdown. Here a message stays plain JSON
+until it is known to be one; what then does not convert is answered with InvalidParams.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def converter() -> Converter:
     Clients newer than lsprotocol name capabilities it has not heard of, and older ones send triggerKind 0; neither is a
     reason to refuse the whole message.
     """
-    found = pygls_converter()
+    found: Converter = pygls_converter()  # type: ignore[no-untyped-call]
 
     def member(value: Any, kind: type[Enum]) -> Any:
         try:
@@ -65,7 +65,7 @@ class Protocol(LanguageServerProtocol):
     hang_up: Callable[[int], None]
 
     @cached_property
-    def workspace(self) -> Workspace:  # type: ignore[override]
+    def workspace(self) -> Workspace:
         """The workspace that pygls made, with documents of our own in it."""
         made = super().workspace
         folders = list(made.folders.values())

@@ -1,7 +1,4 @@
-"""The server: one object a connection, one handler a method, in the order of the protocol.
-
-Handlers are thin and the loop never computes: the model loads in a thread, the engine runs in one of its own.
-"""
+"""The state of one connection: what the handlers share. `methods` says who answers what."""
 
 from __future__ import annotations
 
@@ -16,25 +13,41 @@ from pygls.lsp.server import LanguageServer
 
 from codecompose_ls import __version__
 from codecompose_ls.index.files import Admission
-from codecompose_ls.lsp import documents, inline_completion, model
+from codecompose_ls.lsp import model
 from codecompose_ls.lsp.configuration import Configuration
+from codecompose_ls.lsp.documents import Workspace
 from codecompose_ls.lsp.protocol import Protocol, converter
 from codecompose_ls.lsp.status import StatusLine, compose
 from codecompose_ls.settings import Settings
+from codecompose_ls.telemetry.life import Life
 from codecompose_ls.types import Answer, CompletionRequest, Document
 
 logger = logging.getLogger(__name__)
 
+NOTEBOOKS = lsp.NotebookDocumentSyncOptions(
+    [lsp.NotebookDocumentFilterWithNotebook(notebook="*", cells=[lsp.NotebookCellLanguage(language="*")])]
+)
+
 
 class Server(LanguageServer):
-    """One connection and all it knows; `load` makes the backend that the settings name."""
+    """One connection and all it knows; `load` makes the backend that the settings name.
+
+    The loop never computes: the model loads in a thread, and its engine has one of its own.
+    """
 
     protocol: Protocol
+    life: Life
 
     def __init__(self, load: model.Load = model.load) -> None:
-        super().__init__("codecompose-ls", __version__, protocol_cls=Protocol, converter_factory=converter)
-        self.configuration = Configuration(self.show)
+        super().__init__(
+            "codecompose-ls",
+            __version__,
+            notebook_document_sync=NOTEBOOKS,
+            protocol_cls=Protocol,
+            converter_factory=converter,
+        )
         self.settings = Settings()
+        self.configuration = Configuration(self.show)
         self.model = model.Model(load, self.refresh)
         self.status = StatusLine(self.protocol.notify)
         #: The client has sent triggerKind 0, so it is of the days before LSP 3.18.
@@ -42,35 +55,39 @@ class Server(LanguageServer):
         self._admissions: dict[Path | None, Admission] = {}
         self._refusal = ""
         self._failure = ""
-        _register(self)
+        self._landed: tuple[str, int] | None = None
+        self._warming: asyncio.Task[None] | None = None
 
-    # The transport's side.
+    # What the transport calls.
 
     def connected(self, write: Callable[[bytes], None], hang_up: Callable[[int], None]) -> None:
         self.protocol.set_writer(_Writer(write))
         self.protocol.hang_up = hang_up
+        self.life = Life(lambda event: None, timer=asyncio.get_running_loop().call_later)
 
     def received(self, body: bytes) -> None:
         self.protocol.received(body)
 
     async def closed(self) -> None:
+        self.life.close()
         await self.model.close()
 
-    # The handlers' side.
+    # What the handlers call.
 
     @property
-    def workspace(self) -> documents.Workspace:
+    def workspace(self) -> Workspace:
         return self.protocol.workspace
 
     def show(self, message: str, kind: lsp.MessageType = lsp.MessageType.Warning) -> None:
+        """Show one line to the user."""
         self.window_show_message(lsp.ShowMessageParams(kind, message))
 
     def report_server_error(self, error: Exception, source: Any) -> None:
-        """Log what pygls could not attribute to a request; the typist can do nothing about it."""
+        """Log what belongs to no request; the typist can do nothing about it."""
         logger.error("%s: %s", getattr(source, "__name__", source), type(error).__name__)
 
-    def configure(self, values: Any) -> None:
-        """Take what the editor says of the settings and live by it."""
+    def configure(self, values: Any = None) -> None:
+        """Take what the editor says of the settings, read the other sources again, and live by them."""
         roots = self.workspace.roots()
         self.settings = self.configuration.update(values, root=roots[0] if roots else None)
         self._admissions.clear()
@@ -92,11 +109,11 @@ class Server(LanguageServer):
         """Return whether a document may be read at all; if not, the status says why."""
         self._refusal = self._refusal_of(document)
         self.refresh()
-        return not self._refusal and self.settings.enabled
+        return self.settings.enabled and not self._refusal
 
     def _refusal_of(self, document: Document) -> str:
         if document.language in self.settings.disabled_languages:
-            return f"switched off for {document.language} by the setting 'disabledLanguages'"
+            return f"switched off for {document.language} by the setting 'disabled_languages'"
         path = self.workspace.path(document.uri)
         root = self.workspace.root_of(path) if path else None
         if root not in self._admissions:
@@ -108,13 +125,35 @@ class Server(LanguageServer):
         """Ask the pipeline, unless the document must be left alone."""
         if not self.admits(request.document):
             return Answer(None, "off")
+        answer = Answer(None, "cancelled")
+        try:
+            answer = await self._answer(request)
+        finally:
+            self.life.answered(request, answer)
+        return answer
+
+    async def _answer(self, request: CompletionRequest) -> Answer:
         pipeline = await self.model.pipeline()
         if pipeline is None:
             return Answer(None, "failed")
         answer = await pipeline.complete(request)
-        self._failure = str(pipeline.last_error or "") if answer.reason == "failed" else ""
+        self._failure = pipeline.last_error
         self.refresh()
         return answer
+
+    def warm(self, uri: str, offset: int) -> None:
+        """Let the engine read what is around a cursor that has just landed; only the last landing counts."""
+        self._landed = (uri, offset)
+        if self._warming is None or self._warming.done():
+            self._warming = asyncio.ensure_future(self._warm())
+
+    async def _warm(self) -> None:
+        pipeline = await self.model.pipeline()
+        while pipeline is not None and self._landed is not None:
+            (uri, offset), self._landed = self._landed, None
+            document = self.workspace.document(uri)
+            if document is not None and self.admits(document):
+                await pipeline.warm(document, min(offset, len(document.text)))
 
 
 class _Writer:
@@ -124,39 +163,4 @@ class _Writer:
         self.write = write
 
     def close(self) -> None:
-        """Nothing: the transport closes what it opened."""
-
-
-def _register(server: Server) -> None:
-    """Say who handles what."""
-    server.feature(lsp.INITIALIZE)(initialize)
-    server.feature(lsp.INITIALIZED)(initialized)
-    server.feature(lsp.TEXT_DOCUMENT_INLINE_COMPLETION, lsp.InlineCompletionOptions())(
-        inline_completion.inline_completion
-    )
-    server.command(inline_completion.ACCEPTED)(accepted)
-
-
-def initialize(ls: Server, params: lsp.InitializeParams) -> None:
-    ls.configure(params.initialization_options)
-
-
-def initialized(ls: Server, _: lsp.InitializedParams) -> None:
-    ls.configuration.report()
-    ls.model.configure(ls.settings)
-
-
-async def accepted(ls: Server, *arguments: Any) -> None:
-    """The command of every item: the client runs it when the text has been inserted."""
-    if ls.model.loaded and arguments and isinstance(arguments[0], str):
-        ls.model.loaded.accepted(arguments[0])
-
-
-def logs() -> None:
-    """Log to stderr, in one line each, and never what is in a message (pygls logs whole ones at INFO)."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("pygls").setLevel(logging.ERROR)
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
-
-
-__all__ = ["Server", "asyncio", "logs"]
+        """The transport closes what it opened."""

@@ -1,4 +1,4 @@
-"""What the editor's status bar says: one `didChangeStatus` notification {kind, message, busy} a change, never two alike."""
+"""What the editor's status bar says: a notification `didChangeStatus` {kind, message, busy} when it changes."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NoReturn, Protocol
 
 #: Ten digits at most: what claims to be longer is rubbish, not a message.
 _LENGTH = re.compile(rb"content-length:[ \t]*(\d{1,10})\s*$", re.IGNORECASE)
@@ -47,15 +47,22 @@ def messages(stream: BinaryIO) -> Iterator[bytes]:
             length = 0
 
 
-def serve_stdio(connection: Connection) -> int:
-    """Serve the client at stdin and stdout until it says exit or hangs up; return the exit status."""
+def serve_stdio(connection: Connection) -> NoReturn:
+    """Serve the client at stdin and stdout until it says exit or hangs up, then end the process."""
     # Whatever else prints in this process must not end up between two messages.
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    return asyncio.run(_serve(connection, reader, writer))
+
+    async def serve() -> NoReturn:
+        status = await _serve(connection, reader, writer)
+        sys.stderr.flush()
+        # A thread that hangs in native code, or waits for stdin, must not keep the process alive.
+        os._exit(status)
+
+    asyncio.run(serve())
 
 
-def serve_tcp(connect: Callable[[], Connection], host: str, port: int) -> int:
+def serve_tcp(connect: Callable[[], Connection], host: str, port: int) -> NoReturn:
     """Serve one client after another, each with its own connection, for ever; says on stderr where it listens."""
     with socket.create_server((host, port)) as listener:
         print("listening on {}:{}".format(*listener.getsockname()[:2]), file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -27,6 +28,9 @@ from codecompose_ls.lsp import positions
 
 _CONVERTER = converters.get_converter()
 COMMAND = (sys.executable, "-m", "codecompose_ls", "lsp")
+
+#: A server that has not answered by then is taken for dead.
+_PATIENCE_S = 60.0
 
 Json = dict[str, Any]
 
@@ -45,11 +49,11 @@ class _Plain(JsonRPCProtocol):
             self.observe(message["method"], message.get("params"))
         elif "method" in message:
             self.observe(message["method"], message.get("params"))
-        elif "error" in message:
-            error = message["error"]
-            self._handle_response(message["id"], None, lsp.ResponseError(error["code"], error["message"]))
         else:
-            self._handle_response(message["id"], message["result"])
+            error = message.get("error")
+            failure = lsp.ResponseError(error["code"], error["message"]) if error else None
+            with suppress(InvalidStateError):  # nobody waits for it any more
+                self._handle_response(message["id"], message.get("result"), failure)
 
 
 class Session:
@@ -62,8 +66,10 @@ class Session:
         self._command = command
         self._env = env
         self._initialize = initialize
-        self._protocol = JsonRPCClient(protocol_cls=_Plain).protocol
-        self._protocol.observe = self._observe
+        protocol = JsonRPCClient(protocol_cls=_Plain).protocol
+        assert isinstance(protocol, _Plain)
+        protocol.observe = self._observe
+        self._protocol = protocol
         self._lines: dict[str, list[str]] = {}
         self._versions: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -106,7 +112,7 @@ class Session:
             *self._command, env=self._env, stdin=pipe, stdout=pipe, stderr=pipe
         )
         assert self.process.stdin and self.process.stdout and self.process.stderr
-        self._protocol.set_writer(self.process.stdin)  # type: ignore[arg-type]
+        self._protocol.set_writer(self.process.stdin)
         self._tasks = [
             asyncio.ensure_future(self._listen(self.process.stdout)),
             asyncio.ensure_future(self._drain(self.process.stderr)),
@@ -169,13 +175,18 @@ class Session:
         position = positions.position_at(self._lines[uri], offset, self.encoding)
         return {"textDocument": {"uri": uri}, "position": _CONVERTER.unstructure(position)}
 
-    async def inline(self, uri: str, offset: int, *, trigger: str = "automatic") -> list[lsp.InlineCompletionItem]:
-        """Ask for ghost text."""
+    def inline(
+        self, uri: str, offset: int, *, trigger: str = "automatic", id: int | str | None = None
+    ) -> asyncio.Future[list[lsp.InlineCompletionItem]]:
+        """Ask for ghost text; the request is on its way when this returns."""
         context = {"triggerKind": {"invoked": 1, "automatic": 2}[trigger]}
-        result = await self.raw_request(
-            "textDocument/inlineCompletion", self.cursor(uri, offset) | {"context": context}
-        )
-        return list(_CONVERTER.structure(result, lsp.InlineCompletionList).items)
+        params = self.cursor(uri, offset) | {"context": context}
+        answer = self.raw_request("textDocument/inlineCompletion", params, id=id)
+
+        async def items() -> list[lsp.InlineCompletionItem]:
+            return list(_CONVERTER.structure(await answer, lsp.InlineCompletionList).items)
+
+        return asyncio.ensure_future(items())
 
     async def show(self, item: lsp.InlineCompletionItem) -> None:
         """Say that the text has been drawn."""
@@ -199,9 +210,10 @@ class Session:
 
     # The wire.
 
-    async def raw_request(self, method: str, params: Any = None, *, id: int | str | None = None) -> Any:
-        """Send any parameters at all and return the result as plain JSON."""
-        return await self._protocol.send_request_async(method, params, msg_id=id)
+    def raw_request(self, method: str, params: Any = None, *, id: int | str | None = None) -> asyncio.Future[Any]:
+        """Send any parameters at all, now; the future has the result as plain JSON."""
+        answer = self._protocol.send_request_async(method, params, msg_id=id)
+        return asyncio.ensure_future(asyncio.wait_for(answer, _PATIENCE_S))
 
     def notify(self, method: str, params: Any = None) -> None:
         self._protocol.notify(method, params)

@@ -1,0 +1,63 @@
+"""Who answers what: one handler a method, in the order of the specification."""
+
+from __future__ import annotations
+
+import logging
+
+from lsprotocol import types as lsp
+
+from codecompose_ls.lsp import (
+    code_actions,
+    completion,
+    configuration,
+    events,
+    inline_completion,
+    model,
+    synchronization,
+)
+from codecompose_ls.lsp.server import Server
+
+
+def server(load: model.Load = model.load) -> Server:
+    """Return a server that is ready for a client."""
+    _log_to_stderr()
+    server = Server(load)
+    server.feature(lsp.INITIALIZE)(initialize)
+    server.feature(lsp.INITIALIZED)(initialized)
+    server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)(synchronization.did_open)
+    server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)(synchronization.did_change)
+    server.feature(lsp.TEXT_DOCUMENT_DID_SAVE, lsp.SaveOptions(include_text=False))(synchronization.did_save)
+    server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)(synchronization.did_close)
+    server.feature(lsp.NOTEBOOK_DOCUMENT_DID_OPEN)(synchronization.notebook_did_open)
+    server.feature(lsp.NOTEBOOK_DOCUMENT_DID_CHANGE)(synchronization.notebook_did_change)
+    server.feature(lsp.NOTEBOOK_DOCUMENT_DID_CLOSE)(synchronization.notebook_did_close)
+    server.feature(lsp.TEXT_DOCUMENT_INLINE_COMPLETION, lsp.InlineCompletionOptions())(
+        inline_completion.inline_completion
+    )
+    server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, code_actions.OPTIONS)(code_actions.code_action)
+    server.feature(lsp.CODE_ACTION_RESOLVE)(code_actions.resolve)
+    server.feature(lsp.WORKSPACE_DID_CHANGE_CONFIGURATION)(configuration.did_change_configuration)
+    server.feature(lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(configuration.did_change_workspace_folders)
+    server.feature(events.DID_SHOW)(events.did_show)
+    server.feature(events.DID_PARTIALLY_ACCEPT)(events.did_partially_accept)
+    server.feature(events.DID_DISMISS)(events.did_dismiss)
+    server.command(inline_completion.ACCEPTED)(events.accepted)
+    server.command(code_actions.EXPLAIN)(code_actions.explain)
+    return server
+
+
+def initialize(ls: Server, params: lsp.InitializeParams) -> None:
+    ls.configure(params.initialization_options)
+    if ls.settings.popup:
+        completion.offer(ls)
+
+
+def initialized(ls: Server, _: lsp.InitializedParams) -> None:
+    ls.configuration.report()
+    ls.model.configure(ls.settings)
+
+
+def _log_to_stderr() -> None:
+    """Log in one line each, and never what is in a message: pygls logs whole ones, which are the user's code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("pygls").setLevel(logging.ERROR)

@@ -1,0 +1,115 @@
+"""The real server with an engine that the document commands: `python -m tests.lsp.fake_server`.
+
+The last directive before the cursor says how the engine answers: `#say TEXT`, `#hang`, `#fail MESSAGE`, `#crash`. The
+model called "late" loads when the test says so, "corrupt" and "broken" never, any other one at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from codecompose_ls.backends.backend import Priority
+from codecompose_ls.errors import EngineError, ModelError
+from codecompose_ls.lsp import methods, transport
+from codecompose_ls.lsp.server import Server
+from codecompose_ls.settings import Settings
+from codecompose_ls.types import Context, Piece, Sampling, Stop
+from tests.fakes import HANG, FakeBackend
+
+_DIRECTIVE = re.compile(r"#(say|hang|fail|crash) ?(.*)")
+
+
+class CommandedBackend(FakeBackend):
+    """Does what the last directive in the prefix says; `begun` and `stopped` name the documents it did it for."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model=model)
+        self.begun: set[str] = set()
+        self.stopped: set[str] = set()
+        self._news = asyncio.Event()
+
+    async def until(self, path: str, paths: set[str]) -> bool:
+        while path not in paths:
+            self._news.clear()
+            await self._news.wait()
+        return True
+
+    def _tell(self, path: str, paths: set[str]) -> None:
+        paths.add(path)
+        self._news.set()
+
+    async def stream(
+        self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
+    ) -> AsyncGenerator[Piece, None]:
+        directives = _DIRECTIVE.findall(context.prefix) or [("say", "")]
+        word, text = directives[-1]
+        answers = {"say": text, "hang": [HANG], "fail": EngineError(text), "crash": RuntimeError(text)}
+        self.answers.append(answers[word])
+        finished = False
+        self._tell(context.path, self.begun)
+        try:
+            async for piece in super().stream(context, sampling, stop=stop, priority=priority):
+                finished = piece.finish is not None
+                yield piece
+        finally:
+            if not finished:
+                self._tell(context.path, self.stopped)
+
+
+loaded: list[CommandedBackend] = []
+may_load = threading.Event()
+
+
+def load(settings: Settings) -> CommandedBackend:
+    if settings.model == "late":
+        may_load.wait()
+    if settings.model == "corrupt":
+        raise ModelError("the model 'corrupt' is damaged; use another one")
+    if settings.model == "broken":
+        raise RuntimeError("no memory")
+    loaded.append(CommandedBackend(settings.model))
+    return loaded[-1]
+
+
+async def begun(ls: Server, path: str) -> bool:
+    """Answered as soon as the engine works for a document."""
+    return await loaded[-1].until(path, loaded[-1].begun)
+
+
+async def stopped(ls: Server, path: str) -> bool:
+    """Answered as soon as a generation for a document has been stopped."""
+    return await loaded[-1].until(path, loaded[-1].stopped)
+
+
+def state(ls: Server, _: Any) -> dict[str, Any]:
+    """What the engine has been asked."""
+    return {
+        "asked": [_context(asked.context) for asked in loaded[-1].asked],
+        "warmed": [_context(context) for context in loaded[-1].warmed],
+        "closed": [backend.model for backend in loaded if backend.is_closed],
+        "tasks": len(asyncio.all_tasks()),
+    }
+
+
+def text(ls: Server, params: Any) -> str | None:
+    """A document as the server has it."""
+    document = ls.workspace.document(params["uri"])
+    return document.text if document else None
+
+
+def _context(context: Context) -> dict[str, Any]:
+    return {name: getattr(context, name) for name in ("language", "path", "prefix", "suffix", "kernel")}
+
+
+if __name__ == "__main__":
+    server = methods.server(load)
+    server.feature("test/begun")(begun)
+    server.feature("test/stopped")(stopped)
+    server.feature("test/state")(state)
+    server.feature("test/text")(text)
+    server.feature("test/mayLoad")(lambda _: may_load.set())
+    transport.serve_stdio(server)
