@@ -52,6 +52,15 @@ class FilterReport:
         self.files[document.language] += 1
         self.characters[document.language] += len(document.text)
 
+    def add(self, other: FilterReport) -> None:
+        """Count what another report counted."""
+        for mine, theirs in (
+            (self.dropped, other.dropped),
+            (self.files, other.files),
+            (self.characters, other.characters),
+        ):
+            mine.update(theirs)
+
     def table(self) -> str:
         """Return the summary as aligned lines: what stayed by language, what was dropped by filter."""
         lines = [f"{'kept':<24}{'files':>8}{'million characters':>20}"]
@@ -86,9 +95,10 @@ def read_corpus(sources: Sequence[Path], *, exclude: Iterable[Document] = (), pr
         if source.is_file() and not source.name.endswith(PACK_SUFFIX):
             raise InputError(f"{source} is neither a folder nor a packed corpus (*{PACK_SUFFIX})")
     report = FilterReport()
-    documents = [document for source in sources if source.is_file() for document in read_pack(source)]
-    for document in documents:
-        report.keep(document)
+    documents: list[Document] = []
+    for pack in (read_pack(source) for source in sources if source.is_file()):
+        documents += pack.documents
+        report.add(pack.report)
     folders = [source for source in sources if source.is_dir()]
     if folders:
         documents += _read_folders(folders, report, exclude=exclude, progress=progress)
@@ -104,16 +114,24 @@ def write_pack(corpus: Corpus, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     with lzma.open(partial, "wt", preset=2, encoding="utf-8") as out:
+        out.write(json.dumps({"dropped": corpus.report.dropped}) + "\n")
         for document in corpus.documents:
             out.write(json.dumps(asdict(document), ensure_ascii=False) + "\n")
     os.replace(partial, target)
 
 
-def read_pack(source: Path) -> list[Document]:
+def read_pack(source: Path) -> Corpus:
     """Read what `write_pack` wrote."""
+    report, documents = FilterReport(), []
     try:
         with lzma.open(source, "rt", encoding="utf-8", newline="\n") as lines:
-            return [Document(**json.loads(line)) for line in lines]
+            for fields in map(json.loads, lines):
+                if "dropped" in fields:
+                    report.dropped.update(fields["dropped"])
+                else:
+                    documents.append(Document(**fields))
+                    report.keep(documents[-1])
+            return Corpus(tuple(documents), report)
     except (lzma.LZMAError, EOFError, ValueError, TypeError) as error:
         raise InputError(f"{source} is not a packed corpus, or is cut short ({error})") from error
 

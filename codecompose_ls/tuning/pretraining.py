@@ -3,6 +3,7 @@
 OUTPUT/model/             the newest weights as a model on disk, written with every checkpoint
 OUTPUT/checkpoints/       `last`, and `stable`: the state before the cool-down, from which a longer run goes on
 OUTPUT/curve.csv          step, tokens, seconds, training and held-out loss, learning rate
+OUTPUT/curve.svg          the same as a picture
 OUTPUT/held_out.csv       held-out loss by language and objective
 OUTPUT/tokenizer.json     trained once, then frozen
 """
@@ -32,7 +33,7 @@ from codecompose_ls import __version__
 from codecompose_ls.errors import InputError
 from codecompose_ls.tuning.checkpoint import load_checkpoint, read_state, save_checkpoint
 from codecompose_ls.tuning.corpus import Corpus
-from codecompose_ls.tuning.curve import CURVE, HELD_OUT, append_row, forget_rows
+from codecompose_ls.tuning.curve import CURVE, HELD_OUT, append_row, draw_curve, forget_rows
 from codecompose_ls.tuning.export import export
 from codecompose_ls.tuning.held_out import HeldOut, HeldOutLoss
 from codecompose_ls.tuning.machine import Machine
@@ -166,6 +167,8 @@ class Run:
                 self._measure()
             self._write_curve()
             self._save(LAST)
+            if (self.output / "curve.csv").exists():
+                draw_curve(self.output / "curve.csv", self.output / "curve.svg")
 
     def _done(self, budget: Budget) -> float:
         return budget.progress(seconds=self.seconds, tokens=self.tokens)
