@@ -42,14 +42,16 @@ def tiny_model(
     architecture: Architecture = TINY,
     context: int = 256,
     seed: int = 0,
+    weights: dict[str, np.ndarray] | None = None,
     shards: int = 1,
     dtype: str = "float32",
 ) -> Path:
-    """Write a model folder with random weights and return it; `dtype` is float32, float16 or bfloat16."""
+    """Write a model folder with these or random weights and return it; `dtype` is float32, float16 or bfloat16."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = tiny_tokenizer(architecture.vocab_size)
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
-    _write_weights(folder, random_weights(architecture, seed=seed), shards=shards, dtype=dtype)
+    weights = weights or random_weights(architecture, seed=seed)
+    _write_weights(folder, weights, shards=shards, dtype=dtype)
     config = asdict(architecture)
     config["rope_parameters"] = {"rope_type": "default", "rope_theta": config.pop("rope_theta")}
     config |= {"model_type": "llama", "hidden_act": "silu", "max_position_embeddings": context}

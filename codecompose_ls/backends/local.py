@@ -37,6 +37,8 @@ class LocalBackend:
         self._template = FAMILIES[model.family]
         self._budget = model.context - min(ANSWER_TOKENS, model.context // 4)
         self._tokenizer = Tokenizer(model.tokenizer_path)
+        for sentinel in self._template.sentinels:
+            self._tokenizer.token_id(sentinel)  # a tokenizer of another family is refused now, not at every request
         self._prior = prior
         try:
             self._session = Session(model, threads=threads)

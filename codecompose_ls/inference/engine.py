@@ -79,8 +79,8 @@ class Engine:
         while (job := self._next()) is not None:
             job.run()
             job = None
-        for waiting in self._waiting:
-            waiting.send(Cancelled())
+        while self._waiting:
+            heapq.heappop(self._waiting).send(Cancelled())
 
     def _next(self) -> _Job | None:
         with self._changed:

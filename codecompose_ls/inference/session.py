@@ -21,7 +21,7 @@ from codecompose_ls.types import Stop
 CHUNK = 128
 #: Sequences kept, so that going back and forth between two places keeps both.
 SLOTS = 2
-#: A sequence that shares fewer tokens than this with a prompt is of another place.
+#: A sequence that shares fewer tokens than this with a prompt, and less than half of it, is of another place.
 SAME_PLACE = 64
 
 
@@ -57,7 +57,7 @@ class Session:
         """
         shared = [_common(slot.tokens, prompt) for slot in self._slots]
         best = max(range(SLOTS), key=shared.__getitem__)
-        if shared[best] < SAME_PLACE:
+        if shared[best] < min(SAME_PLACE, len(prompt) // 2):
             best = SLOTS - 1
         self._slots.insert(0, self._slots.pop(best))
         # The last token is always fed: its logits are what we came for.

@@ -1,0 +1,177 @@
+"""Which token comes next, and when a generation ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from codecompose_ls.errors import Cancelled
+from codecompose_ls.inference.decoding import Prior, Token, choose, generate
+from codecompose_ls.inference.session import Session
+from codecompose_ls.models.model import Array, load_model
+from codecompose_ls.types import Prompt, Sampling
+
+NEVER = threading.Event()
+PROMPT = Prompt(tuple(range(20, 60)), frozenset())
+TWELVE = Sampling(max_tokens=12)
+#: By hand: four tokens, from the likeliest to one that cannot be.
+FOUR = np.array([0.5, 0.3, 0.2, 0.0], np.float32)
+
+
+def random() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def drawn(sampling: Sampling, count: int = 4000) -> Array:
+    """Return how often each of FOUR is chosen."""
+    generator = random()
+    chosen = [choose(FOUR, sampling, generator) for _ in range(count)]
+    return np.bincount(chosen, minlength=4) / count
+
+
+def test_greedy_takes_the_likeliest() -> None:
+    assert choose(FOUR, Sampling(), random()) == 0
+
+
+def test_sampling_follows_the_probabilities() -> None:
+    np.testing.assert_allclose(drawn(Sampling(temperature=1.0)), FOUR, atol=0.03)
+
+
+def test_a_low_temperature_sharpens() -> None:
+    # p^2, normalised: 0.25, 0.09, 0.04 of 0.38.
+    np.testing.assert_allclose(drawn(Sampling(temperature=0.5)), [0.658, 0.237, 0.105, 0], atol=0.03)
+
+
+def test_top_k_keeps_the_k_likeliest() -> None:
+    np.testing.assert_allclose(drawn(Sampling(temperature=1.0, top_k=2)), [0.625, 0.375, 0, 0], atol=0.03)
+
+
+def test_top_p_keeps_the_fewest_that_reach_it() -> None:
+    np.testing.assert_allclose(drawn(Sampling(temperature=1.0, top_p=0.6)), [0.625, 0.375, 0, 0], atol=0.03)
+    np.testing.assert_allclose(drawn(Sampling(temperature=1.0, top_p=0.4)), [1, 0, 0, 0])
+
+
+@given(
+    logits=st.lists(st.floats(-30, 30), min_size=1, max_size=50),
+    sampling=st.builds(
+        Sampling,
+        temperature=st.floats(0.05, 3),
+        top_k=st.integers(0, 60),
+        top_p=st.floats(0.01, 1),
+    ),
+    seed=st.integers(0, 1000),
+)
+def test_what_is_sampled_is_possible_and_repeatable(logits: list[float], sampling: Sampling, seed: int) -> None:
+    probabilities = np.exp(np.array(logits, np.float32) - max(logits)).astype(np.float32)
+    probabilities /= probabilities.sum()
+    chosen = choose(probabilities, sampling, np.random.default_rng(seed))
+    assert chosen == choose(probabilities, sampling, np.random.default_rng(seed))
+    if sampling.top_k:
+        assert (probabilities > probabilities[chosen]).sum() < sampling.top_k
+    # All that are likelier together fall short of top_p: else this one would have been cut.
+    if sampling.temperature == 1.0:
+        assert probabilities[probabilities > probabilities[chosen]].sum() <= sampling.top_p + 1e-4
+
+
+@pytest.fixture(scope="module")
+def session(tiny: Path) -> Session:
+    return Session(load_model(tiny))
+
+
+def tokens(
+    session: Session, prompt: Prompt = PROMPT, sampling: Sampling = TWELVE, *, prior: Prior | None = None
+) -> list[Token]:
+    return list(generate(session, prompt, sampling, stop=NEVER, prior=prior))
+
+
+def test_greedy_repeats_itself_and_ends_at_the_length(session: Session) -> None:
+    first = tokens(session)
+    assert [token.finish for token in first] == [None] * 11 + ["length"]
+    assert [token.id for token in tokens(session)] == [token.id for token in first]
+
+
+def test_each_token_is_the_likeliest_after_those_before_it(session: Session) -> None:
+    made = tokens(session)
+    session.rewind(0)
+    logits = session.feed([*PROMPT.token_ids, *(token.id for token in made)], rows=len(made) + 1)
+    for token, row in zip(made, logits, strict=False):
+        expected = row - row.max() - np.log(np.exp(row - row.max()).sum())
+        # Eight bits: fed one by one or at once, a close race may end otherwise.
+        assert expected.max() - expected[token.id] < 0.5
+        assert abs(token.logprob - expected[token.id]) < 0.5
+
+
+def test_a_stop_token_ends_it(session: Session) -> None:
+    third = tokens(session)[2].id
+    made = tokens(session, Prompt(PROMPT.token_ids, frozenset({third})))
+    assert made[-1].id == third and made[-1].finish == "stop"
+    assert all(token.id != third and token.finish is None for token in made[:-1])
+
+
+def test_seeds_make_sampling_repeatable(session: Session) -> None:
+    def sampled(seed: int) -> list[int]:
+        return [token.id for token in tokens(session, sampling=Sampling(max_tokens=12, temperature=1.0, seed=seed))]
+
+    assert sampled(1) == sampled(1)
+    assert sampled(1) != sampled(2)
+
+
+def test_a_stop_flag_is_seen_before_the_next_token(session: Session) -> None:
+    stop = threading.Event()
+    generation = generate(session, PROMPT, Sampling(), stop=stop)
+    for _ in range(3):
+        next(generation)
+    stop.set()
+    fed = len(session.tokens)
+    with pytest.raises(Cancelled):
+        next(generation)
+    assert len(session.tokens) == fed
+
+
+def test_a_generation_ends_where_the_room_ends(session: Session) -> None:
+    prompt = Prompt(tuple([5] * (session.capacity - 3)), frozenset())
+    made = tokens(session, prompt, Sampling(max_tokens=64))
+    assert [token.finish for token in made] == [None, None, "length"]
+
+
+class Echo:
+    """A prior that is sure, to a weight, of one token."""
+
+    def __init__(self, number: int, weight: float) -> None:
+        self.number, self.weight = number, weight
+        self.asked: list[Sequence[int]] = []
+
+    def next(self, tokens: Sequence[int]) -> tuple[NDArray[np.int64], Array, float]:
+        self.asked.append(list(tokens))
+        return np.array([self.number]), np.array([1.0], np.float32), self.weight
+
+
+class Silent:
+    def next(self, tokens: Sequence[int]) -> tuple[NDArray[np.int64], Array, float]:
+        return np.array([], np.int64), np.array([], np.float32), 0.9
+
+
+def test_a_sure_prior_decides(session: Session) -> None:
+    prior = Echo(123, 1.0)
+    made = tokens(session, prior=prior)
+    assert [token.id for token in made] == [123] * 12
+    assert made[0].logprob == pytest.approx(0.0, abs=1e-6)
+    # It is asked with all that came before: the prompt and the tokens so far.
+    assert prior.asked[2] == [*PROMPT.token_ids, 123, 123]
+
+
+def test_a_prior_is_mixed_in_by_its_weight(session: Session) -> None:
+    alone = tokens(session)[0]
+    (mixed, *_) = tokens(session, prior=Echo(alone.id, 0.25))
+    assert np.exp(mixed.logprob) == pytest.approx(0.75 * np.exp(alone.logprob) + 0.25, abs=0.02)
+
+
+def test_a_silent_prior_changes_nothing(session: Session) -> None:
+    assert [token.id for token in tokens(session, prior=Silent())] == [token.id for token in tokens(session)]

@@ -1,0 +1,74 @@
+"""Text to tokens and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer as Library
+from tokenizers import decoders, models
+
+from codecompose_ls.errors import ModelError
+from codecompose_ls.inference.tokenizer import Tokenizer
+from codecompose_ls.prompt.templates import CODECOMPOSE
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny: Path) -> Tokenizer:
+    return Tokenizer(tiny / "tokenizer.json")
+
+
+def decoded(tokenizer: Tokenizer, ids: list[int]) -> str:
+    decoder = tokenizer.decoder()
+    return "".join(decoder.decode(number) for number in ids)
+
+
+@given(text)
+def test_any_text_comes_back_piece_by_piece(tokenizer: Tokenizer, text: str) -> None:
+    assert decoded(tokenizer, tokenizer.encode(text)) == text
+
+
+@given(st.lists(st.sampled_from([*CODECOMPOSE.sentinels, "def ", "\n", "<|"]), max_size=8).map("".join))
+def test_sentinels_in_text_stay_text(tokenizer: Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text)
+    assert not {tokenizer.token_id(name) for name in CODECOMPOSE.sentinels} & set(ids)
+    assert decoded(tokenizer, ids) == text
+
+
+def test_an_unfinished_character_waits_for_its_last_byte(tokenizer: Tokenizer) -> None:
+    bytes_of_smile = [tokenizer.token_id(letter) for letter in "ðŁĺĢ"]  # F0 9F 98 80, one token a byte
+    decoder = tokenizer.decoder()
+    assert [decoder.decode(number) for number in bytes_of_smile] == ["", "", "", "😀"]
+
+
+def test_bytes_that_are_no_character_show_as_a_replacement(tokenizer: Tokenizer) -> None:
+    first, letter = tokenizer.token_id("ð"), tokenizer.token_id("a")
+    assert decoded(tokenizer, [first, letter]) == "\ufffda"
+
+
+def test_special_tokens_and_ids_beyond_the_vocabulary_have_no_text(tokenizer: Tokenizer) -> None:
+    assert decoded(tokenizer, [tokenizer.token_id("<|endoftext|>"), 100_000]) == ""
+
+
+def test_a_missing_sentinel_is_named(tokenizer: Tokenizer) -> None:
+    with pytest.raises(ModelError, match="has no token <fim_prefix>"):
+        tokenizer.token_id("<fim_prefix>")
+
+
+def test_what_is_no_tokenizer(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text("{}")
+    with pytest.raises(ModelError, match=r"is not a tokenizer\.json"):
+        Tokenizer(path)
+
+
+def test_a_tokenizer_that_is_not_byte_level(tmp_path: Path) -> None:
+    library = Library(models.BPE())
+    library.decoder = decoders.Metaspace()
+    library.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ModelError, match="we know byte-level BPE"):
+        Tokenizer(tmp_path / "tokenizer.json")
