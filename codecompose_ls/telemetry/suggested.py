@@ -77,11 +77,14 @@ class Suggested:
         """Take the client's word that all but the last `rest` characters is accepted, come or still to come; return
         the characters accepted and those that counted as typed and were not."""
         target = max(0, len(self.ghost.text) - rest)
-        claimed = max(0, min(target, self.counted) - (self.counted - self.step))
-        untyped = self.step_typed if claimed or self.divergence is not None else 0
-        accepted = claimed + max(0, target - self.counted)
+        if target > self.counted:
+            # Its text is still to come, or came reshaped by the client.
+            accepted, untyped = target - self.counted, 0 if self.divergence is None else self.step_typed
+        else:
+            accepted = max(0, target - (self.counted - self.step))
+            untyped = self.step_typed if accepted else 0
         self.counted = max(self.counted, target)
-        if untyped:
+        if accepted:
             self.step = self.step_typed = 0
         return accepted, untyped
 
