@@ -45,13 +45,12 @@ def draw_curve(source: Path, target: Path, *, width: int = 720, height: int = 36
     def place(x: float, y: float) -> str:
         return f"{left + x / right * (width - left - 20):.1f},{bottom - y / top * (bottom - 20):.1f}"
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
-    ]
-    parts.append(f'<rect width="{width}" height="{height}" fill="white"/>')
+    svg = 'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="12"'
+    parts = [f'<svg {svg} viewBox="0 0 {width} {height}">', f'<rect width="{width}" height="{height}" fill="white"/>']
     for y in range(int(top) + 1):
         (x1, y1), (x2, _) = (place(x, y).split(",") for x in (0, right))
-        parts.append(f'<path d="M{x1},{y1}H{x2}" stroke="#ddd"/><text x="{left - 20}" y="{float(y1) + 4}">{y}</text>')
+        parts.append(f'<path d="M{x1},{y1}H{x2}" stroke="#ddd"/>')
+        parts.append(f'<text x="{left - 20}" y="{float(y1) + 4}">{y}</text>')
     for number, (name, colour) in enumerate((("training_loss", "#1f77b4"), ("held_out_loss", "#d62728"))):
         path = " ".join(place(x, y) for x, y in lines[name])
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')

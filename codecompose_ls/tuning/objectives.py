@@ -157,7 +157,7 @@ def arrange(pieces: Pieces, encoder: Encoder, *, head: list[int], length: int, s
     assert order is not None
     parts = {"{header}": head, "{prefix}": prefix, "{suffix}": suffix}
     tokens: list[int] = []
-    for name in re.findall(r"<\|\w+\|>|\{\w+\}", order):
+    for name in CODECOMPOSE.split(order):
         tokens += parts[name] if name in parts else [encoder.sentinels[name]]
     return tokens + middle
 
