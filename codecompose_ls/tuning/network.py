@@ -26,7 +26,8 @@ class NetworkConfig:
     heads: int
     kv_heads: int
     ffn: int
-    vocabulary: int = 16_384
+    #: A multiple of 64 whose 512-wide embedding in bf16 still fits one shard under 16 MiB.
+    vocabulary: int = 16_320
     head_dim: int = 64
     context: int = 1024
     rope_theta: float = 100_000.0
