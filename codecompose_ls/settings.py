@@ -56,7 +56,7 @@ class Problem:
     source: str
 
     def __str__(self) -> str:
-        return f"{self.source}: setting '{self.setting}' {self.message}"
+        return f"{self.source}: setting {_shown(self.setting)} {self.message}"
 
 
 _FIELDS = {item.name: item for item in fields(Settings)}
@@ -74,7 +74,7 @@ def merge(
             problems.append(Problem(str(key), f"is unknown; known are {', '.join(_FIELDS)}", source))
         elif narrow and not _FIELDS[name].metadata["narrows"]:
             problems.append(Problem(str(key), "cannot be set by a project, only by its user", source))
-        elif message := _fault(name, value):
+        elif message := _fault(name, value) or (narrow and _widening(value)):
             problems.append(Problem(str(key), message, source))
         else:
             changes[name] = _narrowed(base, name, value) if narrow else _plain(value)
@@ -85,19 +85,31 @@ def _fault(name: str, value: Any) -> str:
     """Say what is wrong with a value, or nothing."""
     default, rules = _FIELDS[name].default, _FIELDS[name].metadata
     if isinstance(default, bool):
-        return "" if isinstance(value, bool) else f"must be true or false, not {value!r}"
+        return "" if isinstance(value, bool) else f"must be true or false, not {_shown(value)}"
     if isinstance(default, int):
         if isinstance(value, bool) or not isinstance(value, int):
-            return f"must be a whole number, not {value!r}"
+            return f"must be a whole number, not {_shown(value)}"
         low, high = rules["low"], rules["high"]
-        return "" if low <= value <= high else f"must be between {low} and {high}, not {value}"
+        return "" if low <= value <= high else f"must be between {low} and {high}, not {_shown(value)}"
     if isinstance(default, tuple):
         good = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        return "" if good else f"must be a list of strings, not {value!r}"
+        return "" if good else f"must be a list of strings, not {_shown(value)}"
     if not isinstance(value, str):
-        return f"must be a string, not {value!r}"
+        return f"must be a string, not {_shown(value)}"
     choices = rules["choices"]
-    return f"must be one of {', '.join(choices)}, not {value!r}" if choices and value not in choices else ""
+    return f"must be one of {', '.join(choices)}, not {_shown(value)}" if choices and value not in choices else ""
+
+
+def _widening(value: Any) -> str:
+    """Say what in a project's value would give back what its user has taken away, or nothing."""
+    negated = next((item for item in value if item.startswith("!")), None) if isinstance(value, list | tuple) else None
+    return f"cannot call back with {_shown(negated)} what its user ignores" if negated else ""
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message can show it: on one line, and not at any length."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _plain(value: Any) -> Any:
@@ -139,7 +151,8 @@ def _read(path: Path) -> tuple[Mapping[str, Any], list[Problem]]:
         return tomllib.loads(path.read_text(encoding="utf-8")), []
     except FileNotFoundError:
         return {}, []
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # ValueError: no UTF-8, no TOML, or a number too long for Python.
         return {}, [Problem("*", f"cannot be read ({error}); the file is left out", path.name)]
 
 
@@ -158,5 +171,5 @@ def _parsed(text: str, default: Any) -> Any:
     if isinstance(default, bool):
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
     if isinstance(default, int):
-        return int(text) if re.fullmatch(r"-?\d+", text) else text
+        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
     return tuple(part for part in text.split(",") if part) if isinstance(default, tuple) else text

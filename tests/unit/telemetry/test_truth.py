@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+import hypothesis
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from rapidfuzz.fuzz import ratio
 
@@ -287,7 +288,7 @@ ACTIONS = [
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
+@hypothesis.given(
     tells=st.booleans(),
     commands=st.booleans(),
     words_first=st.booleans(),
