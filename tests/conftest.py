@@ -1,4 +1,4 @@
-"""What every test has: folders of its own instead of the user's, and property tests that draw the same cases each time."""
+"""What every test has: folders of its own instead of the user's, and property tests that always draw the same cases."""
 
 from __future__ import annotations
 

@@ -35,28 +35,18 @@ async def code_action(ls: Server, params: lsp.CodeActionParams) -> list[lsp.Code
     end = text.offset_at(lsp.Position(params.range.end.line + 1, 0))
     if _FUNCTION.search(document.text, 0, end):
         action = _checks_action(uri, params.range, version=document.version)
-        actions.append(action if _resolves_edits(ls) else await resolve(ls, action))
+        actions.append(action if _resolves_edits(ls) else await _with_edit(ls, action, text, params.range))
     only = params.context.only
     return [action for action in actions if only is None or any(_is_kind(action, kind) for kind in only)]
 
 
 async def resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
     """codeAction/resolve: compute the edit of Add input checks."""
-    from codecompose_ls.assistants.input_checks import add_input_checks
-
     uri, selected, version = _data(action.data)
     text = ls.workspace.opened(uri)
     if text is None or text.version != version:
         raise JsonRpcContentModified("the document has changed since the action was offered")
-    lines, source = list(text.lines), text.source
-    start, end = text.offset_at(selected.start), text.offset_at(selected.end)
-    edit = await asyncio.to_thread(add_input_checks, source, start, end)
-    if edit is None:
-        action.disabled = lsp.CodeActionDisabled("no parameter here says what it may be, or all are checked")
-        return action
-    where = positions.range_at(lines, edit.start, edit.end, text.encoding)
-    action.edit = _workspace_edit(ls, text, lsp.TextEdit(where, edit.text))
-    return action
+    return await _with_edit(ls, action, text, selected)
 
 
 async def explain(ls: Server, uri: str, selected: lsp.Range) -> str:
@@ -81,6 +71,21 @@ def _explain_action(uri: str, selected: lsp.Range) -> lsp.CodeAction:
 def _checks_action(uri: str, selected: lsp.Range, *, version: int) -> lsp.CodeAction:
     data = {"uri": uri, "range": selected, "version": version}
     return lsp.CodeAction("Add input checks", kind=CHECKS_KIND, data=data)
+
+
+async def _with_edit(ls: Server, action: lsp.CodeAction, text: TextDocument, selected: lsp.Range) -> lsp.CodeAction:
+    """Return the action with its edit, or with the reason why there is none."""
+    from codecompose_ls.assistants.input_checks import add_input_checks
+
+    lines, source = list(text.lines), text.source
+    start, end = text.offset_at(selected.start), text.offset_at(selected.end)
+    edit = await asyncio.to_thread(add_input_checks, source, start, end)
+    if edit is None:
+        action.disabled = lsp.CodeActionDisabled("no parameter here says what it may be, or all are checked")
+        return action
+    where = positions.range_at(lines, edit.start, edit.end, text.encoding)
+    action.edit = _workspace_edit(ls, text, lsp.TextEdit(where, edit.text))
+    return action
 
 
 def _data(data: Any) -> tuple[str, lsp.Range, int]:

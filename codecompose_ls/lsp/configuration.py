@@ -23,27 +23,31 @@ SECTION = "codecompose"
 
 
 class Configuration:
-    """Collects what the editor says; `tell` shows one problem to the user."""
+    """The settings from all sources, by project; `tell` shows one problem to the user."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._told: set[str] = set()
         self._editor: dict[str, Any] = {}
+        self._settings: dict[Path | None, Settings] = {}
         self._problems: list[Problem] = []
 
-    def update(self, values: Any, *, root: Path | None) -> Settings:
-        """Lay what the editor sent over what it sent before and read every source anew.
-
-        Problems wait for `report`: before the answer to initialize nothing may be shown.
-        """
+    def update(self, values: Any) -> None:
+        """Lay what the editor sent over what it sent before; every source will be read anew."""
         given, problems = _section(values)
         self._editor.update(given)
-        settings, found = layers.load(root=root, editor=self._editor)
-        self._problems += problems + found
-        return settings
+        self._problems += problems
+        self._settings.clear()
+
+    def settings(self, root: Path | None = None) -> Settings:
+        """Return the settings for the documents of a project, or those of the user alone."""
+        if root not in self._settings:
+            self._settings[root], problems = layers.load(root=root, editor=self._editor)
+            self._problems += problems
+        return self._settings[root]
 
     def report(self) -> None:
-        """Show every problem that has not been shown yet."""
+        """Show every problem that has not been shown yet; before the answer to initialize nothing may be shown."""
         for text in map(str, self._problems):
             if text not in self._told:
                 self._told.add(text)
@@ -83,7 +87,6 @@ def apply(ls: Server, values: Any = None) -> None:
     """Read every source again and let everything live by what they say now."""
     before = ls.settings
     ls.configure(values)
-    ls.configuration.report()
-    ls.model.configure(ls.settings)
+    ls.settle()
     if ls.settings.popup and not before.popup:
         completion.register(ls)

@@ -53,8 +53,7 @@ def initialize(ls: Server, params: lsp.InitializeParams) -> None:
 
 
 def initialized(ls: Server, _: lsp.InitializedParams) -> None:
-    ls.configuration.report()
-    ls.model.configure(ls.settings)
+    ls.settle()
 
 
 def _log_to_stderr() -> None:

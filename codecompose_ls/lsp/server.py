@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
@@ -18,9 +18,13 @@ from codecompose_ls.lsp.configuration import Configuration
 from codecompose_ls.lsp.documents import Workspace
 from codecompose_ls.lsp.protocol import Protocol, converter
 from codecompose_ls.lsp.status import StatusLine, compose
-from codecompose_ls.settings import Settings
+from codecompose_ls.settings import PROJECT_FILE, Settings
+from codecompose_ls.telemetry.events import Event
 from codecompose_ls.telemetry.life import Life
 from codecompose_ls.types import Answer, CompletionRequest, Document
+
+if TYPE_CHECKING:
+    from codecompose_ls.telemetry.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +50,19 @@ class Server(LanguageServer):
             protocol_cls=Protocol,
             converter_factory=converter,
         )
+        #: What the user says; a project narrows it for its own documents.
         self.settings = Settings()
         self.configuration = Configuration(self.show)
         self.model = model.Model(load, self.refresh)
         self.status = StatusLine(self.protocol.notify)
         #: The client has sent triggerKind 0, so it is of the days before LSP 3.18.
         self.counts_from_zero = False
+        self._store: Store | None = None
         self._admissions: dict[Path | None, Admission] = {}
+        #: The document that was last touched, and why it is left alone.
+        self._current = ""
         self._refusal = ""
+        #: What the engine said when it failed last.
         self._failure = ""
         self._landed: tuple[str, int] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -63,13 +72,15 @@ class Server(LanguageServer):
     def connected(self, write: Callable[[bytes], None], hang_up: Callable[[int], None]) -> None:
         self.protocol.set_writer(_Writer(write))
         self.protocol.hang_up = hang_up
-        self.life = Life(lambda event: None, timer=asyncio.get_running_loop().call_later)
+        self.life = Life(_uncounted, timer=asyncio.get_running_loop().call_later)
 
     def received(self, body: bytes) -> None:
         self.protocol.received(body)
 
     async def closed(self) -> None:
         self.life.close()
+        if self._store is not None:
+            self._store.close()
         await self.model.close()
 
     # What the handlers call.
@@ -87,11 +98,28 @@ class Server(LanguageServer):
         logger.error("%s: %s", getattr(source, "__name__", source), type(error).__name__)
 
     def configure(self, values: Any = None) -> None:
-        """Take what the editor says of the settings, read the other sources again, and live by them."""
-        roots = self.workspace.roots()
-        self.settings = self.configuration.update(values, root=roots[0] if roots else None)
+        """Take what the editor says of the settings and read the other sources again."""
+        self.configuration.update(values)
+        self.settings = self.configuration.settings()
+        for root in self.workspace.roots():
+            self.configuration.settings(root)
         self._admissions.clear()
         logging.getLogger("codecompose_ls").setLevel(self.settings.log_level.upper())
+
+    def settle(self) -> None:
+        """Live by the settings: report their problems, count or not, and have the model that they name."""
+        self.configuration.report()
+        self.life.record = self._counted() if self.settings.telemetry else _uncounted
+        self.model.configure(self.settings)
+        if document := self.workspace.document(self._current):
+            self.admits(document)
+
+    def _counted(self) -> Callable[[Event], None]:
+        from codecompose_ls.telemetry.database import default_path
+        from codecompose_ls.telemetry.store import Store
+
+        self._store = self._store or Store(default_path())
+        return self._store.record
 
     def refresh(self) -> None:
         """Bring the status line up to date."""
@@ -107,19 +135,23 @@ class Server(LanguageServer):
 
     def admits(self, document: Document) -> bool:
         """Return whether a document may be read at all; if not, the status says why."""
-        self._refusal = self._refusal_of(document)
+        self._current, self._refusal = document.uri, self._refusal_of(document)
         self.refresh()
+        self.configuration.report()
         return self.settings.enabled and not self._refusal
 
     def _refusal_of(self, document: Document) -> str:
-        if document.language in self.settings.disabled_languages:
-            return f"switched off for {document.language} by the setting 'disabled_languages'"
         path = self.workspace.path(document.uri)
         root = self.workspace.root_of(path) if path else None
+        settings = self.configuration.settings(root)
+        if not settings.enabled:
+            return f"switched off by {PROJECT_FILE}"
+        if document.language in settings.disabled_languages:
+            return f"switched off for {document.language} by the setting 'disabled_languages'"
         if root not in self._admissions:
-            self._admissions[root] = Admission(root, self.settings.ignore)
+            self._admissions[root] = Admission(root, settings.ignore)
         reason = self._admissions[root].refusal(path or Path(document.path), document.text)
-        return f"{document.path}: {reason}" if reason else ""
+        return f"{document.path} is left alone: {reason}" if reason else ""
 
     async def complete(self, request: CompletionRequest) -> Answer:
         """Ask the pipeline, unless the document must be left alone."""
@@ -154,6 +186,10 @@ class Server(LanguageServer):
             document = self.workspace.document(uri)
             if document is not None and self.admits(document):
                 await pipeline.warm(document, min(offset, len(document.text)))
+
+
+def _uncounted(_: Event) -> None:
+    """Telemetry is switched off."""
 
 
 class _Writer:

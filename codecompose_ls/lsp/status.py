@@ -38,12 +38,12 @@ def compose(*, enabled: bool, model: str, loading: bool, fault: str, refusal: st
     """
     if not enabled:
         return Status("Inactive", "switched off by the setting 'enabled'")
-    if loading:
-        return Status("Normal", f"loading model '{model}'", busy=True)
-    if fault:
+    if fault and not loading:
         return Status("Error", fault)
     if refusal:
-        return Status("Inactive", refusal)
+        return Status("Inactive", refusal, busy=loading)
+    if loading:
+        return Status("Normal", f"loading model '{model}'", busy=True)
     if failure:
         return Status("Error", failure)
     return Status("Normal", f"model '{model}'")

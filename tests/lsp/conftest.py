@@ -1,4 +1,4 @@
-"""Servers for the tests, over stdio: the real one with a tiny model, and one whose engine does what the document says."""
+"""Servers for the tests, over stdio: the real one with a tiny model, and one whose engine the document commands."""
 
 from __future__ import annotations
 

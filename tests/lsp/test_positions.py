@@ -11,7 +11,7 @@ from codecompose_ls.lsp.positions import code_points, offset_at, position_at, sp
 
 UTF8, UTF16, UTF32 = PositionEncodingKind.Utf8, PositionEncodingKind.Utf16, PositionEncodingKind.Utf32
 ENCODINGS = (UTF8, UTF16, UTF32)
-#: What trips a server: line ends of all kinds, what Python alone takes for line ends, one to four bytes, a combining mark.
+#: What trips a server: line ends of all kinds, what only Python takes for one, one to four bytes, a combining mark.
 CHARACTERS = st.sampled_from("ab \r\n\r\n\x0b\x0c\x85\u2028é本\u0301😀👩\u200d🚀")
 TEXTS = st.text(CHARACTERS, max_size=30)
 encodings = st.sampled_from(ENCODINGS)

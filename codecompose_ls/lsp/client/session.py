@@ -36,19 +36,20 @@ Json = dict[str, Any]
 
 
 class _Plain(JsonRPCProtocol):
-    """Messages as plain JSON; `observe` gets every notification."""
+    """Messages as plain JSON; `observe` gets every notification and request, `reply` gives a request its result."""
 
     observe: Callable[[str, Any], None]
+    reply: Callable[[str, Any], Any]
 
     def structure_message(self, data: Json) -> Json:
         return data
 
     def handle_message(self, message: Any) -> None:
-        if "method" in message and "id" in message:
-            self._send_data({"jsonrpc": self.VERSION, "id": message["id"], "result": None})
-            self.observe(message["method"], message.get("params"))
-        elif "method" in message:
-            self.observe(message["method"], message.get("params"))
+        if "method" in message:
+            method, params = message["method"], message.get("params")
+            if "id" in message:
+                self._send_data({"jsonrpc": self.VERSION, "id": message["id"], "result": self.reply(method, params)})
+            self.observe(method, params)
         else:
             error = message.get("error")
             failure = lsp.ResponseError(error["code"], error["message"]) if error else None
@@ -69,6 +70,7 @@ class Session:
         protocol = JsonRPCClient(protocol_cls=_Plain).protocol
         assert isinstance(protocol, _Plain)
         protocol.observe = self._observe
+        protocol.reply = self.reply
         self._protocol = protocol
         self._lines: dict[str, list[str]] = {}
         self._versions: dict[str, int] = {}
@@ -246,6 +248,10 @@ class Session:
         """Return why the server cannot answer, or None when it can."""
         status = await self.ready()
         return status["message"] if status["kind"] == "Error" else None
+
+    def reply(self, method: str, params: Any) -> Any:
+        """Return the result of a request by the server; it means yes to all that ours asks."""
+        return None
 
     def rss_bytes(self) -> int:
         """Return the resident memory of the server."""
