@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from codecompose_ls import __version__
 from codecompose_ls.errors import CodeComposeError
@@ -35,18 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.parse_args(arguments)
         parser.print_help()
         return 0
-    name = arguments[0]
-    command = import_module(f"codecompose_ls.cli.{name}")
-    parser = argparse.ArgumentParser(
-        prog=f"codecompose-ls {name}",
-        description=f"{command.HELP}.",
-        epilog=f"example: {command.EXAMPLE}",
-    )
-    command.add_arguments(parser)
     try:
-        return int(command.run(parser.parse_args(arguments[1:])))
+        status = _run(arguments[0], arguments[1:])
+        # Now, not at exit, where nobody would catch what goes wrong.
+        sys.stdout.flush()
+        return status
     except CodeComposeError as error:
         print(f"codecompose-ls: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("codecompose_ls"):
+            raise
+        needs = (
+            f"{arguments[0]} needs {error.name.partition('.')[0]}, which is not installed: pip install codecompose-ls"
+        )
+        print(f"codecompose-ls: {needs}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -56,9 +60,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _overview() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; the usage is for those who ask for it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    command = import_module(f"codecompose_ls.cli.{name}")
+    parser = Parser(
+        prog=f"codecompose-ls {name}",
+        description=f"{command.HELP}.",
+        epilog=f"example: {command.EXAMPLE}",
+    )
+    command.add_arguments(parser)
+    return int(command.run(parser.parse_args(arguments)))
+
+
+def _overview() -> Parser:
     listing = "\n".join(f"  {name:<10} {help}" for name, help in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="codecompose-ls",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=f"Code completion as ghost text, offline, with a model of its own.\n\ncommands:\n{listing}",

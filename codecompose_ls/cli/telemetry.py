@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             figures = summary(path)
             print(json.dumps(asdict(figures), indent=2) if args.json else _table(figures))
+    except BrokenPipeError:
+        raise
     except (sqlite3.Error, OSError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); 'codecompose-ls telemetry purge' deletes a damaged one"
