@@ -27,17 +27,26 @@ class Hint:
 
 
 _CONDITIONAL = re.compile(
-    r"(?i)\b(?:if|unless|when|whenever|otherwise|except|depending|only for|or zero|zero or|or 0|or -1|or an?|default)\b"
+    r"(?i)\b(?:if|unless|when|whenever|otherwise|except|depending|only for|or zero|zero or|or 0|or -1|or an?|default"
+    # Said of what the parameter holds, not of the parameter.
+    r"|values|elements?|items?|entries|each|all)\b"
 )
 _OR_NONE = re.compile(r"(?i),?\s+or\s+`*None`*")
-_BE = r"\b(?:must|should|shall|has to|needs? to|is required to)\s+(?:always\s+)?be\s+(?:an?\s+|the\s+)?(?:strictly\s+)?"
-_NOT = r"\b(?:must\s+not|should\s+not|may\s+not|can\s*not|can't|mustn't)\s+be\s+(?:an?\s+)?"
+#: Who must be so: the parameter itself, which leads the sentence or is an "it"; never another name.
+_WHO = r"(?:^\s*|[,;:(-]\s*|\b(?:it|this|which|and|value|number|parameter|argument)\s+)"
+_MUST = r"(?:must|should|shall|has to|needs? to|is required to)\s+(?:always\s+)?be\s+"
+_BE = rf"{_WHO}{_MUST}(?:an?\s+|the\s+)?(?:strictly\s+)?"
+_NOT = rf"{_WHO}(?:must\s+not|should\s+not|may\s+not|can\s*not|can't|mustn't)\s+be\s+(?:an?\s+)?"
 _A = r"^\s*(?:an?\s+)?(?:strictly\s+)?"
-_NUMBER = r"(-?\d+(?:\.\d+)?|zero|one)"
+_NUMBER = r"(-?\d+(?:\.\d+)?|zero)"
 #: A number with more after it may count something else: "at least 5 characters".
 _END = r"(?=\s*(?:$|[,)]|\(?inclusive))"
-_NUMERIC = r"(?:int|integer|number|float|value)\b"
-_SIZED = r"(?:str|string|list|tuple|dict|mapping|sequence|set|bytes|text|collection)\b"
+#: "A positive number means ..." tells what some values do, not which are allowed.
+_NO_VERB = (
+    r"\b(?!\s+(?:means|will|is|are|indicates|implies|disables|enables|makes|gives|would|can|number\s+(?:means|is)))"
+)
+_NUMERIC = rf"(?:int|integer|number|float|value){_NO_VERB}"
+_SIZED = rf"(?:str|string|list|tuple|dict|mapping|sequence|set|bytes|text|collection){_NO_VERB}"
 _QUOTED = r"[`\[({]*(?:'[^'\\]*'|\"[^\"\\]*\")[`\])}]*"
 
 _POSITIVE = re.compile(rf"(?i){_BE}positive\b|{_A}positive\s+{_NUMERIC}")
@@ -76,7 +85,7 @@ def _sentences(docstring: str, parameter: str) -> Iterator[str]:
         yield from re.split(r"[.;](?:\s+|$)", text)
     name = rf"[`*'\"]{{0,2}}{re.escape(parameter)}[`*'\"]{{0,2}}"
     verb = r"(?:must|should|shall|has|needs?|is|may|can)"
-    about = rf"(?m)(?:^|[.;]\s+|\bThe\s+){name}\s+({verb}n?\b(?:[^.;]|\.(?=\d))*)"
+    about = rf"(?m)(?:^|\.\s+)(?:The\s+)?{name}\s+({verb}n?\b(?:[^.;]|\.(?=\d))*)"
     for found in re.finditer(about, docstring):
         yield " ".join(found[1].split())
 
@@ -138,4 +147,4 @@ def _compares(compare: Callable[[Any, Any], bool], bound: float, value: Any) -> 
 
 
 def _number(text: str) -> str:
-    return {"zero": "0", "one": "1"}.get(text.lower(), text)
+    return "0" if text.lower() == "zero" else text

@@ -248,6 +248,9 @@ def test_a_sentence_that_begins_with_the_name_counts_too() -> None:
         "the value is positive",
         "must be one of the known names",
         "must not be positive",
+        "the moments, where y must be at least 4",
+        "values must be between 0 and 1",
+        "A positive number means to wait",
     ],
 )
 def test_a_sentence_with_a_condition_says_nothing(description: str) -> None:
