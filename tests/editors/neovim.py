@@ -73,7 +73,12 @@ class Neovim:
         ghost = str(self.lua(GHOST) or "")
         return ghost if ghost in self.screen() else ""
 
+    def text(self) -> str:
+        """The buffer's text."""
+        return str(self.lua("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')"))
+
     def line(self) -> str:
+        """The text of the cursor's line."""
         return str(self.lua("return vim.api.nvim_get_current_line()"))
 
     def type_until_ghost(self, text: str) -> str:

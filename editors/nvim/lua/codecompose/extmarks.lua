@@ -40,10 +40,9 @@ local function ask(buf, state)
   local position = vim.lsp.util.make_position_params(0, state.client.offset_encoding)
   local place = Suggestion.place(buf)
   local params = vim.tbl_extend('error', position, { context = { triggerKind = AUTOMATIC } })
-  local sent, id = calls.request(state.client, 'textDocument/inlineCompletion', params, function(err, result, context)
-    if state.request == context.request_id then
-      state.request = nil
-    end
+  local sent, id
+  sent, id = calls.request(state.client, 'textDocument/inlineCompletion', params, function(err, result)
+    state.request = state.request ~= id and state.request or nil
     if err or not vim.deep_equal(Suggestion.place(buf), place) then
       return
     end

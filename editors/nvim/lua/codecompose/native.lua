@@ -28,8 +28,9 @@ local function watch(client, on_drawn)
       self:cancel_request(pending)
     end
     local place = Suggestion.place(buf)
-    local sent, id = request(self, method, params, function(err, result, context)
-      pending = nil
+    local sent, id
+    sent, id = request(self, method, params, function(err, result, context)
+      pending = pending ~= id and pending or nil
       if err or not vim.deep_equal(Suggestion.place(buf), place) then
         return
       end
