@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from codecompose_ls.languages import LANGUAGES
 
 _OPENER = {")": "(", "]": "[", "}": "{"}
-_TRIPLE = ('"""', "'''")
+_LONG_QUOTES = ('"""', "'''", "`")
 _MARKS = re.compile(r"""\\.|\"{3}|'{3}|["'`]|[()\[\]{}]|\n|\#|//|--""", re.DOTALL)
 
 
@@ -26,35 +26,38 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is open after a text; what it closed of that which was open before; what it closed without an opener."""
+    """What a text leaves open, outermost first; what it closes that was open before it; what it closes that was not."""
 
     open: tuple[str, ...]
-    closed: tuple[Mark, ...] = ()
-    stray: tuple[Mark, ...] = ()
+    closed: tuple[Mark, ...]
+    stray: tuple[Mark, ...]
+
+    @property
+    def in_string(self) -> bool:
+        """Whether the text ends inside of a string that may go on for lines."""
+        return bool(self.open) and self.open[-1] in _LONG_QUOTES
 
 
-def balance(text: str, *, language: str, open: tuple[str, ...] = ()) -> Balance:
-    """Scan `text`, with `open` (outermost first) as it stands before it."""
+def balance(text: str, *, language: str, after: str = "") -> Balance:
+    """Scan `text` as it stands after `after`; indices are those of `text`."""
     known = LANGUAGES.get(language)
     comment = known.line_comment if known else "//"
-    stack, depth = list(open), len(open)
+    stack: list[str] = []
     closed: list[Mark] = []
     stray: list[Mark] = []
-    skip_line = False
-    for match in _MARKS.finditer(text):
-        mark = match.group()
+    depth, start, skip_line = 0, len(after), False
+    for match in _MARKS.finditer(after + text):
+        mark, index = match.group(), match.start() - start
         quoted = stack[-1] if stack and stack[-1] not in "([{" else None
         if mark == "\n":
             skip_line = False
-            if quoted and quoted not in (*_TRIPLE, "`"):
+            if quoted and quoted not in _LONG_QUOTES:
                 stack.pop()
         elif skip_line or mark[0] == "\\":
             continue
         elif quoted:
-            if mark == quoted:
-                stack.pop()
-            elif quoted in mark:
-                # Three quotes inside a string of one: the first ends it.
+            # Three quotes in a string of one: the first ends it.
+            if quoted in mark:
                 stack.pop()
         elif mark in ("#", "//", "--"):
             skip_line = mark == comment
@@ -67,34 +70,30 @@ def balance(text: str, *, language: str, open: tuple[str, ...] = ()) -> Balance:
         elif _OPENER[mark] in stack:
             while stack.pop() != _OPENER[mark]:
                 pass
-        else:
-            stray.append(Mark(match.start(), mark))
-        if len(stack) < depth:
+        elif index >= 0:
+            stray.append(Mark(index, mark))
+        if index < 0:
+            depth = len(stack)
+        elif len(stack) < depth:
             depth = len(stack)
             if mark != "\n":
-                closed.append(Mark(match.start(), mark))
+                closed.append(Mark(index, mark))
     return Balance(tuple(stack), tuple(closed), tuple(stray))
-
-
-def open_at_end(prefix: str, *, language: str) -> tuple[str, ...]:
-    """Return what a window's prefix leaves open; it may begin in the midst of a string of several lines."""
-    left = balance(prefix, language=language).open
-    if left and left[-1] in (*_TRIPLE, "`"):
-        return balance(prefix[prefix.rfind("\n") + 1 :], language=language).open
-    return left
 
 
 def covered(text: str, *, tail: str, prefix: str, language: str) -> int:
     """Return how many characters of `tail` (the closing marks after the cursor) the text repeats and so replaces.
 
     What the text closes of that which the prefix left open is matched with the tail from its start: after `print(`,
-    both `x)` and `f(x))` repeat one `)`, and `f(x)` repeats none.
+    `x)` and `f(x))` repeat one `)`, and `f(x)` repeats none.
     """
     if not tail.strip():
         return 0
-    state = balance(text, language=language, open=open_at_end(prefix, language=language))
+    if balance(prefix, language=language).in_string:
+        # Or so it seems, if the window begins in the midst of one: the cursor's own line is surer.
+        prefix = prefix[prefix.rfind("\n") + 1 :]
     end, last = 0, 0
-    for mark in state.closed:
+    for mark in balance(text, language=language, after=prefix).closed:
         start = end + len(tail[end:]) - len(tail[end:].lstrip())
         if tail[start : start + len(mark.char)] != mark.char:
             break

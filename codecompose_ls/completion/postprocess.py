@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codecompose_ls.completion.brackets import balance, open_at_end
+from codecompose_ls.completion.brackets import balance
 from codecompose_ls.completion.scope import TAB_WIDTH, opens, width
 from codecompose_ls.completion.stopping import Place, following_line, loop_start, next_line, stop_at
 from codecompose_ls.index.secrets import has_secret
@@ -23,6 +23,8 @@ MIN_OVERLAP = 4
 
 #: After a line that ends so, the next is indented by one step more; by any number of columns.
 _ONE_DEEPER, _ANY_DEEPER = re.compile(r"(?:[:{]|\b(?:do|then|else))$"), re.compile(r"[(\[,=+\-*/|&.\\>]$")
+
+_ONE_SPACE, _SPACED_WORD = re.compile(r"\S $"), re.compile(r" [\w\"'(\[{]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,9 @@ def indentation(text: str, place: Place) -> str:
     line = place.window.line_prefix
     if not line.strip():
         text = _under(text, place)
-    elif line.endswith((" ", "\t")):
-        text = text.lstrip(" ")
+    elif _ONE_SPACE.search(line) and _SPACED_WORD.match(text):
+        # Only there: several spaces, or one before a comment, may be meant to align something.
+        text = text[1:]
     return _same_indent(text, tabs=_uses_tabs(place.window.prefix + place.window.suffix))
 
 
@@ -87,12 +90,12 @@ def suffix_overlap(text: str, place: Place) -> str:
 def unbalanced_closers(text: str, place: Place) -> str:
     """Cut before a bracket that closes nothing."""
     language, prefix = place.window.language, place.window.prefix
-    if not _starts_afresh(prefix, language=language):
+    if not _starts_afresh(prefix, language=language) or balance(prefix, language=language).in_string:
         return text
-    state = balance(text, language=language, open=open_at_end(prefix, language=language))
     # A brace may close a block that begins before the window; in Python blocks have none.
     closers = ")]}" if language == "python" else ")]"
-    return next((text[: mark.index] for mark in state.stray if mark.char in closers), text)
+    stray = balance(text, language=language, after=prefix).stray
+    return next((text[: mark.index] for mark in stray if mark.char in closers), text)
 
 
 def closing_line(text: str, place: Place) -> str:
@@ -100,9 +103,9 @@ def closing_line(text: str, place: Place) -> str:
     window, scope = place.window, place.scope
     if scope is None or scope.closer is None or not window.tail.strip().startswith("}") or "\n" not in text:
         return text
-    state = balance(text, language=window.language, open=("{",))
     line = window.line_prefix
-    return text if state.closed else f"{text.rstrip()}\n{line[: len(line) - len(line.lstrip())]}}}"
+    is_closed = balance(text, language=window.language, after="{").closed
+    return text if is_closed else f"{text.rstrip()}\n{line[: len(line) - len(line.lstrip())]}}}"
 
 
 def trailing_space(text: str, place: Place) -> str:

@@ -12,7 +12,7 @@ from codecompose_ls.completion.scope import Scope, closes, leaves
 from codecompose_ls.completion.window import Window
 
 #: The same line so often in a row, or the same run of characters so often at the end, is a loop.
-SAME_LINES, SAME_RUNS = 3, 5
+SAME_LINES, SAME_RUNS = 3, 8
 LONGEST_RUN = 40
 BLANK_LINES = 3
 

@@ -34,8 +34,8 @@ def mid_line(window: Window) -> bool:
 
 
 def after_statement(window: Window) -> bool:
-    """Say whether the line has just been finished by `;` or `}`."""
-    return not window.tail.strip() and window.line_prefix.rstrip().endswith((";", "}"))
+    """Say whether the line has just been finished by `;` or `}`; a space after that announces more."""
+    return not window.tail.strip() and window.line_prefix.endswith((";", "}"))
 
 
 RULES: tuple[Rule, ...] = (too_little, mid_word, mid_line, after_statement)

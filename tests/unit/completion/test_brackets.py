@@ -1,7 +1,7 @@
 """Brackets and quotes: what a text leaves open, and which closing marks after the cursor it replaces."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codecompose_ls.completion.brackets import balance, covered
@@ -32,7 +32,7 @@ def test_what_is_left_open(language: str, text: str, open: str) -> None:
 
 
 def test_closers_of_what_was_open_before_are_told_from_strays() -> None:
-    state = balance("x), y) + [1]]", language="python", open=("(",))
+    state = balance("x), y) + [1]]", language="python", after="f(")
     assert [(mark.index, mark.char) for mark in state.closed] == [(1, ")")]
     assert [(mark.index, mark.char) for mark in state.stray] == [(5, ")"), (12, "]")]
 
@@ -73,11 +73,14 @@ code = st.lists(
 
 
 @given(before=code, after=code)
-def test_scanning_in_two_pieces_is_scanning_in_one(before: str, after: str) -> None:
-    # A cut inside three quotes or a comment is another text.
-    assume(not before.endswith(('"', "'")) and "#" not in before)
-    whole = balance(before + after, language="python").open
-    assert balance(after, language="python", open=balance(before, language="python").open).open == whole
+def test_marks_of_a_text_are_where_they_are_in_it(before: str, after: str) -> None:
+    state = balance(after, language="python", after=before)
+    assert state.open == balance(before + after, language="python").open
+    assert all(after.startswith(mark.char, mark.index) for mark in (*state.closed, *state.stray))
+
+
+def test_a_comment_that_began_before_the_text_goes_on() -> None:
+    assert balance('"License");', language="java", after="// Licensed (the ").stray == ()
 
 
 @given(prefix=code, text=code, tail=st.text(alphabet=")]}\"' ;", max_size=5))

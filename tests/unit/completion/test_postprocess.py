@@ -38,7 +38,7 @@ CASES = [
         ("add(1)\nadd(1)\n‸\n", "add(1)", ""),
         ("add(1)\nadd(2)\n‸\n", "add(2)", "add(2)"),
         ("x = [\n    0,\n    0,\n    ‸\n]", "1,", "1,"),
-        ("s = ‸\n", "a + a + a + a + a + a + ", "a + "),
+        ("s = ‸\n", "a + " * 8, "a + "),
         ("add(1)\nadd(1)\nadd(‸\n", "1)", ""),
     ),
     *table("repetition", "typescript", ("  }\n  }\n‸\n", "  }", "  }"), ("  a();\n  a();\n‸\n", "  a();", "")),
@@ -47,6 +47,8 @@ CASES = [
         "python",
         ("total = ‸\n", " sum(items)", "sum(items)"),
         ("total =‸\n", " sum(items)", " sum(items)"),
+        ("total = 1, ‸\n", " # Aligned.", " # Aligned."),
+        ("total   ‸\n", "  : 1", "  : 1"),
         ("def f():\n    ‸\n", "    return 1", "return 1"),
         ("def f():\n    x = 1\n    ‸\n", "    return 1", "return 1"),
         ("x = compute(first,\n    ‸\n", "        second)", "        second)"),
@@ -99,6 +101,8 @@ CASES = [
         ("total(\n    a,\n    ‸\n", "b)", "b)"),
         # The window may begin inside a long list.
         ("    1,\n    2,\n    ‸\n", "3]", "3]"),
+        # Or inside a string of several lines.
+        ('end."""\ndef f():\n    g(\n        a\n    ‸\n', ")", ")"),
         ("    def f(self):\n        return ‸\n", "3]", "3"),
     ),
     *table(

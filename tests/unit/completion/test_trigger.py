@@ -39,6 +39,7 @@ def test_rule_asks_for_silence(rule: str, language: str, code: str) -> None:
         ("python", "result = compute(items)‸"),
         ("typescript", "if (items.length ‸) {"),
         ("typescript", "call({ a: 1 }‸)"),
+        ("typescript", "if (a) {\n  b();\n} ‸"),
         ("go", "func Total(items []Item) int {‸"),
         ("go", "x := items[‸]"),
     ],
