@@ -13,12 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 from codecompose_ls import __version__
 from codecompose_ls.errors import CodeComposeError
 
 HELP = "check the environment and the model, and say how to mend what is wrong"
 EXAMPLE = "codecompose-ls doctor --json"
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def _self_test(name: str, threads: int) -> Iterator[Finding]:
     yield Finding("self-test", bool(text), detail, "the model answered nothing; choose another one")
 
 
-def _timed(work: Callable[[], object]) -> tuple[float, object]:
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
     began = time.perf_counter()
     result = work()
     return (time.perf_counter() - began) * 1000, result

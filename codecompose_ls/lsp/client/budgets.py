@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codecompose_ls.lsp.client.typist import ghost_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lsprotocol import types as lsp
 
     from codecompose_ls.lsp.client.session import Session
 
@@ -78,7 +82,7 @@ class Bench:
                 items, _ = await _ask(session, uri, cursor)
                 for _ in range(2 if items else 0):
                     samples.append((await _ask(session, uri, cursor))[1])
-                ghost = items[0].insert_text if items else ""
+                ghost, _ = ghost_of(items)
                 for typed, key in enumerate(ghost[:-1]):
                     session.change(uri, cursor + typed, cursor + typed, key)
                     samples.append((await _ask(session, uri, cursor + typed + 1))[1])
@@ -95,7 +99,7 @@ class Bench:
                 began = time.perf_counter()
                 session.change(uri, cursor + typed, cursor + typed, text[cursor + typed])
                 items, latency_ms = await _ask(session, uri, cursor + typed + 1)
-                current = items[0].command.arguments[0] if items else ""
+                _, current = ghost_of(items)
                 if not current or current != last:  # the same id is the same suggestion, typed through
                     samples.append(latency_ms)
                 last = current
@@ -187,7 +191,7 @@ ROWS: tuple[tuple[str, float, str, Callable[[Bench], Awaitable[list[float]]]], .
 )
 
 
-async def _ask(session: Session, uri: str, cursor: int) -> tuple[list, float]:
+async def _ask(session: Session, uri: str, cursor: int) -> tuple[list[lsp.InlineCompletionItem], float]:
     began = time.perf_counter()
     items = await session.inline(uri, cursor, trigger="invoked")
     return items, (time.perf_counter() - began) * 1000

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lsprotocol import types as lsp
+
     from codecompose_ls.lsp.client.session import Session
 
 
@@ -27,6 +29,14 @@ class Keystroke:
     latency_ms: float
     #: The ghost text is what comes next, so the typist takes it with this key.
     accepted: bool
+
+
+def ghost_of(items: list[lsp.InlineCompletionItem]) -> tuple[str, str]:
+    """Return the ghost text of an answer and the id that rides in its command; empty without a suggestion."""
+    if not items:
+        return "", ""
+    command = items[0].command
+    return str(items[0].insert_text), str(command.arguments[0]) if command and command.arguments else ""
 
 
 class Typist:
@@ -48,8 +58,9 @@ class Typist:
             pressed = time.perf_counter()
             items = await self._session.inline(uri, start + typed)
             latency_ms = (time.perf_counter() - pressed) * 1000
-            ghost, suggestion = (items[0].insert_text, items[0].command.arguments[0]) if items else ("", "")
-            await self._session.show(items[0]) if items else None
+            ghost, suggestion = ghost_of(items)
+            if items:
+                await self._session.show(items[0])
             taken = ghost if ghost.strip() and middle.startswith(ghost, typed) else ""
             yield Keystroke(head + middle[:typed] + tail, start + typed, ghost, suggestion, latency_ms, bool(taken))
             key = taken or self._next_key(middle, typed)
