@@ -13,7 +13,7 @@ from codecompose_ls.languages import LANGUAGES
 
 _OPENER = {")": "(", "]": "[", "}": "{"}
 _LONG_QUOTES = ('"""', "'''", "`")
-_MARKS = re.compile(r"""\\.|\"{3}|'{3}|["'`]|[()\[\]{}]|\n|\#|//|--""", re.DOTALL)
+_MARKS = re.compile(r'''\\.|"""|\'\'\'|["'`()\[\]{}\n#]|//|--''', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,12 +90,12 @@ def suffix_overlap(text: str, place: Place) -> str:
 def unbalanced_closers(text: str, place: Place) -> str:
     """Cut before a bracket that closes nothing."""
     language, prefix = place.window.language, place.window.prefix
-    if not _starts_afresh(prefix, language=language) or balance(prefix, language=language).in_string:
-        return text
     # A brace may close a block that begins before the window; in Python blocks have none.
     closers = ")]}" if language == "python" else ")]"
-    stray = balance(text, language=language, after=prefix).stray
-    return next((text[: mark.index] for mark in stray if mark.char in closers), text)
+    stray = [mark for mark in balance(text, language=language, after=prefix).stray if mark.char in closers]
+    if not stray or not _starts_afresh(prefix, language=language) or balance(prefix, language=language).in_string:
+        return text
+    return text[: stray[0].index]
 
 
 def closing_line(text: str, place: Place) -> str:

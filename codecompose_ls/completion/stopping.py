@@ -63,6 +63,8 @@ def scope_end(text: str, place: Place) -> int | None:
 
 def next_line(text: str, place: Place) -> int | None:
     """Multi-line: keep what comes before a line that already follows the cursor's."""
+    if place.scope is None:
+        return None
     following = following_line(place.window.suffix)
     for line in split_lines(text):
         if line.start > 0 and line.is_complete and line.text.rstrip() == following:

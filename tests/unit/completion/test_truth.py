@@ -16,9 +16,8 @@ from codecompose_ls.types import CompletionRequest, Document
 from tests.fakes import FakeBackend
 
 ROOT = Path(__file__).parents[3]
-FILES = sorted(
-    path for folder in ("codecompose_ls", "editors") for path in (ROOT / folder).rglob("*") if language_of(path)
-)
+SOURCES = ("codecompose_ls", "editors/vscode/src", "editors/nvim/lua")
+FILES = sorted(path for folder in SOURCES for path in (ROOT / folder).rglob("*") if language_of(path))
 
 
 def cursors(text: str) -> Iterator[tuple[int, int]]:
@@ -36,7 +35,7 @@ async def test_the_hidden_rest_of_a_line_arrives_unchanged(goes_on: bool) -> Non
     for path in FILES:
         text = path.read_text(encoding="utf-8")
         places = list(cursors(text))
-        for cursor, end in draw.sample(places, min(6, len(places))):
+        for cursor, end in draw.sample(places, min(4, len(places))):
             truth = text[cursor:end]
             backend = FakeBackend(text[cursor : end + 200] if goes_on else truth)
             document = Document(path.as_uri(), path.name, language_of(path) or "", text[:cursor] + text[end:])
@@ -44,5 +43,5 @@ async def test_the_hidden_rest_of_a_line_arrives_unchanged(goes_on: bool) -> Non
             count += 1
             if answer.suggestion is None or answer.suggestion.text.split("\n")[0] != truth:
                 lost.append((path.name, truth, answer))
-    assert count > 300
+    assert count > 200
     assert len(lost) <= count * 0.01, lost
