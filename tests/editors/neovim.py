@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from tests.editors.polling import seen, until
 from tests.editors.server import ROOT, Server
 
+COLUMNS, LINES = 86, 34
 PLUGIN = ROOT / "editors" / "nvim"
 TERMINAL = "set -g default-terminal 'tmux-256color'\nset -sg escape-time 10\nset -as terminal-features ',*:RGB'\n"
 INIT = """
 vim.opt.runtimepath:prepend(%(plugin)s)
 vim.o.swapfile, vim.o.termguicolors, vim.o.shortmess = false, true, vim.o.shortmess .. 'I'
 vim.o.number, vim.o.showmode, vim.o.statusline = true, false, "%%f%%=%%{v:lua.require'codecompose'.status()}"
+vim.api.nvim_set_hl(0, 'Normal', { fg = '#e0e2ea' }) -- the background is the terminal's
 require('codecompose').setup(vim.json.decode(%(setup)s))
 """
 GHOST = """
@@ -60,6 +64,17 @@ class Neovim:
         """What the terminal shows."""
         return self._tmux("capture-pane", "-t", "nvim", "-p", *(["-e"] if colours else []))
 
+    def capture(self, path: Path) -> None:
+        """Write what the terminal shows as a picture (SVG)."""
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
+        console.print(Text.from_ansi(self.screen(colours=True)), end="")
+        picture = console.export_svg(title="Neovim")
+        # A picture should not fetch fonts: without them it has the viewer's own.
+        path.write_text(re.sub(r"@font-face {.*?}", "", picture, flags=re.DOTALL), encoding="utf-8")
+
     def lua(self, code: str) -> object:
         """Run Lua inside and return what it returns."""
         (self.home / "run.lua").write_text(code, encoding="utf-8")
@@ -85,7 +100,7 @@ class Neovim:
         """Type key by key, as a person who looks up, until something is suggested; returns the ghost text."""
         for key in text:
             self.write(key)
-            if seen(lambda: self.ghost().strip(), seconds=1.5):
+            if seen(lambda: self.ghost().strip(), seconds=2):
                 return self.ghost()
         raise AssertionError(f"nothing was suggested while typing {text!r}; the screen:\n{self.screen()}")
 
@@ -113,7 +128,9 @@ def running(server: Server, file: Path, *, suite: str, ghost: str, home: Path) -
     nvim = Neovim(program(suite), home)
     start = [nvim.program, "--clean", "-u", home / "init.lua", "--listen", home / "nvim.socket", file.name]
     terminal = ["tmux", "-S", home / "tmux.socket", "-f", home / "tmux.conf", "new-session", "-d", "-s", "nvim"]
-    subprocess.run([*terminal, "-x", "90", "-y", "34", "-c", file.parent, *start], env=environment, check=True)
+    subprocess.run(
+        [*terminal, "-x", str(COLUMNS), "-y", str(LINES), "-c", file.parent, *start], env=environment, check=True
+    )
     try:
         until(nvim.is_ready, "the model to be loaded")
         yield nvim

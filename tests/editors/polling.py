@@ -17,7 +17,7 @@ def seen(look: Callable[[], T], *, seconds: float) -> T:
     return value
 
 
-def until(look: Callable[[], T], what: str, *, seconds: float = 30) -> T:
+def until(look: Callable[[], T], what: str, *, seconds: float = 60) -> T:
     """Look until what is seen is true; fails with `what` was waited for."""
     value = seen(look, seconds=seconds)
     assert value, f"waited {seconds} s for {what}"

@@ -50,7 +50,7 @@ class Server:
             counts = self.counts()
             return all(counts[name] >= value for name, value in wanted.items())
 
-        counted = seen(told, seconds=15)
+        counted = seen(told, seconds=30)
         counts = self.counts()
         assert counted, f"wanted {wanted}, telemetry says {counts}"
         return counts

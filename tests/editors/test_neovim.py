@@ -41,7 +41,7 @@ def test_ghost_text_is_shown_accepted_and_counted(
     completed = nvim.line() + ghost
     assert completed not in nvim.text()
     server.until_counted(shown=1)
-    (artefacts / f"nvim-{'-'.join(way)}.ansi").write_text(nvim.screen(colours=True), encoding="utf-8")
+    nvim.capture(artefacts / f"nvim-{'-'.join(way)}.svg")
     nvim.keys("Tab")
     until(lambda: completed in nvim.text(), "the ghost text to become code")
     nvim.keys("Escape", ":w", "Enter")
@@ -78,7 +78,10 @@ def test_switched_off_a_key_does_what_it_did_before(nvim: Neovim, server: Server
     before = nvim.line()
     nvim.write(BODY)
     nvim.keys("Tab")
-    until(lambda: nvim.line().startswith(before + BODY) and nvim.line().endswith((" ", "\t")), "a tab after what was typed")
+    until(
+        lambda: nvim.line().startswith(before + BODY) and nvim.line().endswith((" ", "\t")),
+        "a tab after what was typed",
+    )
     assert not nvim.ghost()
     assert server.counts()["requested"] == 0
 

@@ -118,7 +118,7 @@ class VSCode:
         """Type key by key, as a person who looks up, until something is suggested; returns the ghost text."""
         for key in text:
             self.write(key)
-            if seen(lambda: self.ghost().strip(), seconds=1.5):
+            if seen(lambda: self.ghost().strip(), seconds=2):
                 return self.ghost()
         raise AssertionError(f"nothing was suggested while typing {text!r}")
 
@@ -168,7 +168,7 @@ def running(server: Server, file: Path, *, home: Path, extensions: Path) -> Iter
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
             page = browser.new_page(viewport={"width": 1100, "height": 640})
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(60_000)
             _open(page, port, file)
             yield VSCode(page, profile)
             page.screenshot(path=home / "last.png")  # for whoever looks into a failure

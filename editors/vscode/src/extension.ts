@@ -1,6 +1,6 @@
 /** Start the language server, show its suggestions as ghost text, and tell it what became of them. */
 import * as vscode from 'vscode';
-import type { LanguageClient, Middleware } from 'vscode-languageclient/node';
+import { State, type LanguageClient, type Middleware } from 'vscode-languageclient/node';
 import { SuggestionEvents } from './events';
 import { EXPLAIN, Explanations } from './explain';
 import { createClient, found } from './server';
@@ -30,9 +30,13 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
             status.show({ kind: 'Error', message: 'The server is not installed.', busy: false });
             return missing(command[0]);
         }
+        status.show({ kind: 'Normal', message: 'Starting.', busy: true });
         client = createClient(command, { settings: chosen(context.extension), middleware, log });
         events.follow(client);
         client.onNotification('didChangeStatus', status.show);
+        client.onDidChangeState(({ newState }) => {
+            if (newState === State.Stopped) status.show({ kind: 'Error', message: 'The server has stopped.', busy: false });
+        });
         // The client itself tells the user and the log why it could not start.
         await client.start().catch(() => status.show({ kind: 'Error', message: 'The server did not start.', busy: false }));
     };

@@ -19,7 +19,6 @@ export class Status implements vscode.Disposable {
     constructor() {
         this.item.name = 'CodeCompose LS';
         this.item.command = 'codecompose.toggle';
-        this.show({ kind: 'Normal', message: 'Starting.', busy: true });
         this.item.show();
     }
 

@@ -22,7 +22,8 @@ M.options = {
 ---@type codecompose.Status
 M.server_status = { kind = 'Inactive', message = 'The server has not started.', busy = false }
 
-local function on_status(_, status)
+---@param status codecompose.Status
+local function show(status)
   M.server_status = status
   vim.cmd.redrawstatus()
   vim.api.nvim_exec_autocmds('User', { pattern = 'CodeComposeStatus', modeline = false })
@@ -41,7 +42,14 @@ local function start(buf)
     root_dir = vim.fs.root(buf, M.options.root_markers),
     capabilities = capabilities,
     init_options = M.options.settings,
-    handlers = { didChangeStatus = on_status },
+    handlers = {
+      didChangeStatus = function(_, status)
+        show(status)
+      end,
+    },
+    on_exit = vim.schedule_wrap(function()
+      show({ kind = 'Error', message = 'The server has stopped.', busy = false })
+    end),
     commands = { ['codecompose.explain'] = require('codecompose.explain').run },
     on_attach = require('codecompose.ghost').attach,
   }, { bufnr = buf })
@@ -55,7 +63,7 @@ function M.setup(options)
   require('codecompose.keys').map(M.options.keys)
   if vim.fn.executable(M.options.cmd[1]) == 0 then
     local message = "CodeCompose LS: '%s' was not found. Install the server, or give its full path in setup { cmd = ... }."
-    M.server_status = { kind = 'Error', message = 'The server is not installed.', busy = false }
+    show({ kind = 'Error', message = 'The server is not installed.', busy = false })
     return vim.notify(message:format(M.options.cmd[1]), vim.log.levels.ERROR)
   end
   vim.api.nvim_create_autocmd('FileType', {
