@@ -68,7 +68,10 @@ class Pipeline:
                 return answer
             self._turns[uri] = turn
             turn.task = asyncio.ensure_future(self._ask(view, turn))
-            return await self._outcome(turn)
+            answer = await turn.outcome(patience_ms=self._patience_ms)
+            if answer is None:
+                self.last_error = f"no answer within {self._patience_ms / 1000:g} s: the model is overloaded or hangs"
+            return answer or turn.answer(None, "failed")
         except Exception as error:
             # Whatever went wrong, the editor gets its one answer and the status says why.
             self.last_error = f"{type(error).__name__}: {error}"
@@ -146,7 +149,8 @@ class Pipeline:
         fate = on_screen.fate(view.document, view.offset, tail=view.window.tail)
         if fate is Fate.TYPED_THROUGH:
             typed = on_screen.typed(view.document, view.offset)
-            return self._give(on_screen.entry, view, turn, typed=typed, source=_source(typed), on_screen=on_screen)
+            source = Source.TYPED_THROUGH if typed else Source.CACHE
+            return self._give(on_screen.entry, view, turn, typed=typed, source=source, on_screen=on_screen)
         del self._given[view.document.uri]
         if fate is Fate.BACKSPACED:
             self._cache.evict(on_screen.entry.id)
@@ -160,7 +164,8 @@ class Pipeline:
             return None
         entry, typed = found
         if entry.text:
-            return self._give(entry, view, turn, typed=typed, source=_source(typed))
+            source = Source.TYPED_THROUGH if typed else Source.CACHE
+            return self._give(entry, view, turn, typed=typed, source=source)
         return None if view.invoked else turn.answer(None, entry.reason)
 
     def _give(
@@ -273,21 +278,6 @@ class Pipeline:
         final = not joined or (not typed and not view.invoked and entry.reason.startswith(("empty", "filtered")))
         return turn.answer(None, entry.reason or "empty") if final else None
 
-    async def _outcome(self, turn: Turn) -> Answer:
-        """Wait for the turn's task: its answer, or "superseded" when a newer turn has cancelled it."""
-        task = turn.task
-        assert task is not None
-        try:
-            await asyncio.wait({task}, timeout=self._patience_ms / 1000)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if not task.done():
-            task.cancel()
-            self.last_error = f"no answer within {self._patience_ms / 1000:g} s; the model may be overloaded or hang"
-            return turn.answer(None, "failed")
-        return turn.answer(None, "superseded") if task.cancelled() else task.result()
-
     async def _speculate(self, on_screen: Given) -> None:
         """Fill the cache for the cursors that follow an acceptance, the nearest first, until one has a suggestion."""
         for document, offset in on_screen.next_cursors():
@@ -324,7 +314,3 @@ class Pipeline:
         self._cache.evict(suggestion_id)
         for uri in [uri for uri, on_screen in self._given.items() if on_screen.entry.id == suggestion_id]:
             del self._given[uri]
-
-
-def _source(typed: str) -> Source:
-    return Source.TYPED_THROUGH if typed else Source.CACHE

@@ -68,6 +68,19 @@ class Turn:
         if previous is not None:
             previous.leave()
 
+    async def outcome(self, *, patience_ms: float) -> Answer | None:
+        """Wait for the task's answer, "superseded" when a newer turn has cancelled it, None when patience runs out."""
+        assert self.task is not None
+        try:
+            await asyncio.wait({self.task}, timeout=patience_ms / 1000)
+        except asyncio.CancelledError:
+            self.task.cancel()
+            raise
+        if not self.task.done():
+            self.task.cancel()
+            return None
+        return self.answer(None, "superseded") if self.task.cancelled() else self.task.result()
+
     def answer(self, suggestion: Suggestion | None, reason: str = "") -> Answer:
         latency = self._clock() - self.started
         if suggestion is not None:
