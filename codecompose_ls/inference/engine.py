@@ -38,8 +38,9 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        """Nothing runs and nothing waits."""
-        return self._running is None and not self._waiting
+        """A job of priority 0 would start at once: what runs or waits would give way to it, or has been stopped."""
+        jobs = [*self._waiting, self._running]
+        return not any(job is not None and job.priority == 0 and not job.is_set() for job in jobs)
 
     async def run(self, work: Work[T], *, priority: int, stop: Stop) -> AsyncGenerator[T, None]:
         """Yield the items of `work` as they come; leaving early stops it.
@@ -114,12 +115,11 @@ class _Job:
     def run(self) -> None:
         """Do the work; whatever goes wrong reaches the caller of this job alone."""
         try:
-            if self.is_set():
-                raise Cancelled
+            self._check()
             for item in self._work(self):
+                self._check()
                 self.send(item)
-                if self.is_set():
-                    raise Cancelled
+                self._check()
             self.send(_END)
         except (Cancelled, CodeComposeError) as error:
             self.send(error)
@@ -127,6 +127,10 @@ class _Job:
             failure = EngineError(f"the engine failed ({type(error).__name__}: {error}); the next request tries again")
             failure.__cause__ = error
             self.send(failure)
+
+    def _check(self) -> None:
+        if self.is_set():
+            raise Cancelled
 
     def send(self, item: Any) -> None:
         if not self.left.is_set():

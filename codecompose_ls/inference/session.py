@@ -82,25 +82,30 @@ class _Slot:
         self._runtime, self._binding = runtime, runtime.io_binding()
         self._binding.bind_output("logits", "cpu")  # bound first, so the first among the outputs
         size = (1, shape.num_key_value_heads, capacity, shape.head_dim)
-        for number in range(shape.num_hidden_layers):
-            for kind in ("key", "value"):
-                buffer = OrtValue.ortvalue_from_numpy(np.zeros(size, np.float32))
-                self._binding.bind_ortvalue_input(f"past_{kind}_{number}", buffer)
-                self._binding.bind_ortvalue_output(f"{kind}_{number}", buffer)
+        names = [f"{kind}_{number}" for number in range(shape.num_hidden_layers) for kind in ("key", "value")]
+        # Kept here, as the inputs are in `run`: a binding does not keep alive the arrays it points to.
+        self._buffers = {name: OrtValue.ortvalue_from_numpy(np.zeros(size, np.float32)) for name in names}
+        for name, buffer in self._buffers.items():
+            self._binding.bind_ortvalue_input(f"past_{name}", buffer)
+            self._binding.bind_ortvalue_output(name, buffer)
 
     def run(self, ids: Sequence[int], rows: int) -> Array:
-        total, binding = len(self.tokens) + len(ids), self._binding
+        total = len(self.tokens) + len(ids)
+        inputs = {
+            "input_ids": np.array([ids], np.int64),
+            "seqlens_k": np.array([total - 1], np.int32),
+            "total_length": np.array(total, np.int32),
+            "last": np.array([-rows], np.int64),
+        }
         try:
-            binding.bind_cpu_input("input_ids", np.array([ids], np.int64))
-            binding.bind_cpu_input("seqlens_k", np.array([total - 1], np.int32))
-            binding.bind_cpu_input("total_length", np.array(total, np.int32))
-            binding.bind_cpu_input("last", np.array([-rows], np.int64))
-            binding.bind_output("logits", "cpu")
-            self._runtime.run_with_iobinding(binding)
+            for name, value in inputs.items():
+                self._binding.bind_cpu_input(name, value)
+            self._binding.bind_output("logits", "cpu")
+            self._runtime.run_with_iobinding(self._binding)
         except Exception as error:  # the runtime raises classes of its own and plain RuntimeError
             raise EngineError(f"the model failed on {len(ids)} tokens: {_first_line(error)}") from error
         self.tokens.extend(ids)
-        logits: Array = binding.get_outputs_as_ortvaluevector()[0].numpy()[0]
+        logits: Array = self._binding.get_outputs_as_ortvaluevector()[0].numpy()[0]
         return logits
 
 
