@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from codecompose_ls.inference.quantization import BLOCK, ZERO_POINT, Kernel, quantize_blocks, quantize_rows
+from codecompose_ls.inference.quantization import BLOCK, ZERO_POINT, Kernel, quantize
 from codecompose_ls.models.model import Architecture, Array, Model
 
 _CONTRIB = "com.microsoft"
@@ -105,25 +105,21 @@ class _Graph:
         """Multiply (1, T, columns) by the transpose of `weights` (rows, columns)."""
         outputs = [output] if output else None
         rows, columns = weights.shape
-        if self.kernel == "float":
+        if self.kernel == "float32":
             return self.node("MatMul", [x, self.constant(name + ".transposed", weights.T)], outputs=outputs)
-        if self.kernel == "rows":
-            values, scales = quantize_rows(weights)
-            constants = [self.constant(name + ".values", values.T), self.constant(name + ".scales", scales)]
-            return self.node("DynamicQuantizeMatMul", [x, *constants], outputs=outputs, domain=_CONTRIB)
         # accuracy_level 4: activations are rounded to eight bits too, with a scale for each block of each row.
         sizes = {"K": columns, "N": rows, "bits": 8, "block_size": BLOCK, "accuracy_level": 4}
-        return self.node("MatMulNBits", [x, *self.blocks(name, weights)], outputs=outputs, domain=_CONTRIB, **sizes)
+        return self.node("MatMulNBits", [x, *self.quantized(name, weights)], outputs=outputs, domain=_CONTRIB, **sizes)
 
-    def blocks(self, name: str, weights: Array) -> tuple[str, str]:
-        values, scales = quantize_blocks(weights)
+    def quantized(self, name: str, weights: Array) -> tuple[str, str]:
+        values, scales = quantize(weights)
         return self.constant(name + ".values", values), self.constant(name + ".scales", scales)
 
     def embed(self, name: str, weights: Array) -> str:
-        """Look tokens up: (1, T) to (1, T, columns). With blocks the constants are those of a tied head."""
-        if self.kernel != "blocks":
+        """Look tokens up: (1, T) to (1, T, columns). In int8 the constants are those of a tied head."""
+        if self.kernel == "float32":
             return self.node("Gather", [self.constant(name, weights), "input_ids"])
-        values, scales = self.blocks(name, weights)
+        values, scales = self.quantized(name, weights)
         found = self.node("Cast", [self.node("Gather", [values, "input_ids"])], to=TensorProto.FLOAT)
         centred = self.node("Sub", [found, self.constant("zero_point", np.array(ZERO_POINT, np.float32))])
         axis = self.constant("last_axis", np.array([-1]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ class _Slot:
         return logits
 
 
-def _start(model: Model, graph: bytes, threads: int) -> Any:
+def _start(model: Model, graph: Path | bytes, threads: int) -> Any:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)  # errors alone; warnings would go to the server's stderr
@@ -118,7 +119,9 @@ def _start(model: Model, graph: bytes, threads: int) -> Any:
     # A thread that spins for work starves whoever else needs the core, us included.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        # From a file, the runtime keeps no second copy of the weights.
+        source = graph if isinstance(graph, bytes) else str(graph)
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise EngineError(f"the graph of {model.name} cannot be loaded: {_first_line(error)}") from error
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,9 +161,11 @@ def _check_tokenizer(folder: Path, expected: object) -> None:
 def _content_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in (folder / "config.json", *_weight_files(folder)):
-        content = _read_bytes(path)
-        digest.update(f"{path.name} {len(content)}\n".encode())
-        digest.update(content)
+        digest.update(f"\n{path.name}\n".encode())
+        with _open(path) as file:
+            # In pieces: what is read at once stays with the process.
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 
@@ -208,8 +211,15 @@ def _read_json(path: Path) -> Mapping[str, Any]:
 
 
 def _read_bytes(path: Path) -> bytes:
+    with _open(path) as file:
+        return file.read()
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError as error:
         raise _damaged(path.parent, f"{path.name} is missing") from error
     except OSError as error:

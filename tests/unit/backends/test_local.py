@@ -128,8 +128,8 @@ async def test_a_context_larger_than_the_window_is_cut_to_it(loaded: LocalBacken
 def test_the_window_leaves_room_for_header_and_answer(tmp_path: Path) -> None:
     backend = LocalBackend(tiny_model(tmp_path, context=1024))
     before, after = backend.window_chars
-    # (1024 - 64 for the answer - 32 for the header) tokens of 3.2 characters, 70 : 30.
-    assert (before, after) == (2078, 891)
+    # (1024 - 64 for the answer - 32 for the header) tokens of 4 characters, 70 : 30.
+    assert (before, after) == (2598, 1114)
     backend.close()
 
 

@@ -17,7 +17,7 @@ from tests.models import TINY, random_weights, tiny_model
 IDS = np.random.default_rng(1).integers(0, TINY.vocab_size, 150).tolist()
 #: Allowed error of the logits, root mean square, in standard deviations: rounding in float32; eight bits in weights and
 #: activations, which a network of random weights does not dampen.
-TOLERANCE: dict[Kernel, float] = {"float": 1e-5, "blocks": 0.1}
+TOLERANCE: dict[Kernel, float] = {"float32": 1e-5, "int8": 0.1}
 
 
 def rms_norm(x: Array, weight: Array, epsilon: float) -> Array:

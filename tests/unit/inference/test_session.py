@@ -19,10 +19,10 @@ from codecompose_ls.models.model import Array, load_model
 NEVER = threading.Event()
 #: Root mean square over standard deviation of the logits. One token or many at a time are rounded differently, and
 #: eight bits amplify that.
-TOLERANCE: dict[Kernel, float] = {"float": 1e-5, "blocks": 0.1}
+TOLERANCE: dict[Kernel, float] = {"float32": 1e-5, "int8": 0.1}
 
 
-@pytest.fixture(scope="module", params=["float", "blocks"])
+@pytest.fixture(scope="module", params=["float32", "int8"])
 def kernel(request: pytest.FixtureRequest) -> Kernel:
     found: Kernel = request.param
     return found
