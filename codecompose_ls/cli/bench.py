@@ -9,6 +9,8 @@ import os
 import platform
 import sys
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from codecompose_ls.errors import InputError
@@ -47,9 +49,9 @@ async def _measure(args: argparse.Namespace) -> list[Measurement]:
     rows = [row for row in ROWS if not args.only or args.only in row[0]]
     if not rows:
         raise InputError(f"--only {args.only}: no row has that in its name; rows: {'; '.join(row[0] for row in ROWS)}")
-    bench = Bench(partial(Session.start, options={"model": args.model, "telemetry": False}))
     found = []
-    with Progress(console=Console(file=sys.stderr), transient=True) as progress:
+    with TemporaryDirectory() as folder, Progress(console=Console(file=sys.stderr), transient=True) as progress:
+        bench = Bench(partial(Session.start, options={"model": args.model, "telemetry": False}), Path(folder))
         for name, budget, unit, measure in progress.track(rows, description="bench typing"):
             found.append(Measurement(name, budget, unit, tuple(await measure(bench))))
     return found
@@ -64,8 +66,8 @@ def _row(row: Measurement) -> dict[str, object]:
         "name": row.name,
         "unit": row.unit,
         "budget": row.budget,
-        "p50": round(row.p50, 1),
-        "p95": round(row.p95, 1),
+        "p50": round(row.p50, 1) if row.samples else None,
+        "p95": round(row.p95, 1) if row.samples else None,
         "n": len(row.samples),
         "holds": row.holds,
     }

@@ -7,6 +7,7 @@ import asyncio
 import statistics
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from codecompose_ls.errors import CodeComposeError, InputError
@@ -15,6 +16,7 @@ from codecompose_ls.languages import language_of
 if TYPE_CHECKING:
     from rich.console import Console, Group
 
+    from codecompose_ls.lsp.client.session import Session
     from codecompose_ls.lsp.client.typist import Keystroke
 
 HELP = "watch real code being completed as it is typed"
@@ -63,36 +65,48 @@ def _read(path: Path) -> str:
 
 
 def _span(text: str, first: int, lines: int) -> tuple[int, int]:
-    """Return the offsets of `lines` lines from line `first` (counted from 1)."""
+    """Return the offsets of `lines` lines from line `first` (counted from 1), without the last line break."""
     starts = [0]
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     if not 1 <= first < len(starts) or lines < 1:
         raise InputError(f"--from {first} --lines {lines}: the file has lines 1 to {len(starts) - 1}")
-    return starts[first - 1], starts[min(first - 1 + lines, len(starts) - 1)]
+    end = starts[min(first - 1 + lines, len(starts) - 1)]
+    return starts[first - 1], end - text.endswith("\n", 0, end)
 
 
 async def _type(args: argparse.Namespace, text: str, start: int, end: int, console: Console) -> list[Keystroke]:
+    from codecompose_ls.lsp.client.session import Session
+
+    # Our own file may be installed where files are ignored, and what is ignored is never completed.
+    borrowed = TemporaryDirectory() if args.file == _DEFAULT_FILE else nullcontext(args.file.parent)
+    options = {"model": args.model, "telemetry": False}
+    with borrowed as folder:
+        path = Path(folder).resolve() / args.file.name
+        async with Session.start(root=path.parent, options=options) as session:
+            if fault := await session.fault():
+                raise CodeComposeError(fault)
+            return await _draw(session, path, text, start, end, console, args.pause)
+
+
+async def _draw(
+    session: Session, path: Path, text: str, start: int, end: int, console: Console, pause_s: float | None
+) -> list[Keystroke]:
     from rich.live import Live
 
-    from codecompose_ls.lsp.client.session import Session
     from codecompose_ls.lsp.client.typist import Typist
 
-    path = args.file.resolve()
-    pause_s = args.pause if args.pause is not None else (0.06 if console.is_terminal else 0.0)
-    options = {"model": args.model, "telemetry": False}
+    if pause_s is None:
+        pause_s = 0.06 if console.is_terminal else 0.0
     keystrokes: list[Keystroke] = []
-    async with Session.start(root=path.parent, options=options) as session:
-        if fault := await session.fault():
-            raise CodeComposeError(fault)
-        typist = Typist(session, pause_s=pause_s)
-        with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
-            async for key in typist.type(path.as_uri(), text, start=start, end=end, language=language_of(path) or ""):
-                keystrokes.append(key)
-                if live is not None:
-                    live.update(_screen(key, keystrokes, path), refresh=True)
-                elif key.accepted:
-                    print(f"{_line_before(key)}[{key.ghost.rstrip()}]  {key.latency_ms:.0f} ms", flush=True)
+    typist = Typist(session, pause_s=pause_s)
+    with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
+        async for key in typist.type(path.as_uri(), text, start=start, end=end, language=language_of(path) or ""):
+            keystrokes.append(key)
+            if live is not None:
+                live.update(_screen(key, keystrokes, path), refresh=True)
+            elif key.accepted:
+                print(f"{_line_before(key)}[{key.ghost.rstrip()}]  {key.latency_ms:.0f} ms", flush=True)
     return keystrokes
 
 

@@ -6,6 +6,7 @@ Each measurement returns samples in milliseconds; `ROWS` is the table: name, bud
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import statistics
 import time
@@ -52,15 +53,13 @@ class Measurement:
 
     @property
     def p50(self) -> float:
-        return statistics.median(self.samples)
+        return statistics.median(self.samples) if self.samples else math.nan
 
     @property
     def p95(self) -> float:
-        return (
-            statistics.quantiles(self.samples, n=20, method="inclusive")[-1]
-            if len(self.samples) > 1
-            else self.samples[0]
-        )
+        if len(self.samples) > 1:
+            return statistics.quantiles(self.samples, n=20, method="inclusive")[-1]
+        return self.p50
 
     @property
     def holds(self) -> bool:
@@ -69,9 +68,13 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """How to start a server; every row starts its own so that none profits from another."""
+    """How to start a server; every row starts its own so that none profits from another.
+
+    `folder` is an empty one of its own: where Python keeps its library, files may be ignored and so never completed.
+    """
 
     start: Callable[[], Session]
+    folder: Path
 
     async def known(self) -> list[float]:
         """Keys that type a suggestion through, and the same position asked twice (cache)."""
@@ -92,12 +95,12 @@ class Bench:
         """A new suggestion at every key of several lines, typed at a person's pace."""
         samples: list[float] = []
         async with self.start() as session:
-            uri, text, cursor = await self._open(session, "argparse", hide=_KEYS)
+            uri, hidden, cursor = await self._open(session, "argparse", hide=_KEYS)
             await _ask(session, uri, cursor)
             last = ""
-            for typed in range(_KEYS):
+            for typed, key in enumerate(hidden):
                 began = time.perf_counter()
-                session.change(uri, cursor + typed, cursor + typed, text[cursor + typed])
+                session.change(uri, cursor + typed, cursor + typed, key)
                 items, latency_ms = await _ask(session, uri, cursor + typed + 1)
                 _, current = ghost_of(items)
                 if not current or current != last:  # the same id is the same suggestion, typed through
@@ -169,14 +172,14 @@ class Bench:
                 await _ask(session, uri, cursor)
             return [session.rss_bytes() / 1e6]
 
-    async def _open(self, session: Session, module: str, *, hide: int = 12) -> tuple[str, str, int]:
-        """Open a library module with `hide` characters missing in its middle; return uri, whole text, cursor."""
-        path = Path(asyncio.__file__).parents[1] / f"{module}.py"
-        text = path.read_text(encoding="utf-8")
+    async def _open(self, session: Session, module: str, *, hide: int = 1) -> tuple[str, str, int]:
+        """Open a library module without `hide` characters and the rest of the line; return uri, hidden text, cursor."""
+        text = (Path(asyncio.__file__).parents[1] / f"{module}.py").read_text(encoding="utf-8")
         cursor = text.find(" = ", len(text) // 2) + 3
-        uri = path.as_uri()
-        await session.open(uri, text[:cursor] + text[cursor + hide :], "python")
-        return uri, text, cursor
+        end = text.find("\n", cursor + hide)
+        uri = (self.folder / f"{module}.py").as_uri()
+        await session.open(uri, text[:cursor] + text[end:], "python")
+        return uri, text[cursor:end], cursor
 
 
 ROWS: tuple[tuple[str, float, str, Callable[[Bench], Awaitable[list[float]]]], ...] = (
