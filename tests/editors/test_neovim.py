@@ -61,6 +61,17 @@ def test_a_word_of_it_is_taken(nvim: Neovim, server: Server) -> None:
 
 
 @two_ways
+def test_what_is_typed_over_goes(nvim: Neovim, server: Server) -> None:
+    ghost = nvim.type_until_ghost(BODY)
+    server.until_counted(shown=1)
+    nvim.write("§")
+    until(lambda: nvim.line().endswith("§"), "the key to arrive")
+    left = nvim.ghost()
+    assert not left or left != ghost[1:], "the old text, with a character of it eaten"
+    server.until_counted(typed_over=1)
+
+
+@two_ways
 def test_it_is_refused(nvim: Neovim, server: Server) -> None:
     nvim.type_until_ghost(BODY)
     before = nvim.line()

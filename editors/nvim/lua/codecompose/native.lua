@@ -1,7 +1,7 @@
 --- Ghost text through vim.lsp.inline_completion (Neovim 0.12), which asks and draws by itself.
 ---
---- It tells nobody what it draws, does not cancel a request that a later one supersedes, and draws an answer that comes too
---- late for the text; so the client's requests pass through here.
+--- It tells nobody what it draws, does not cancel a request that a later one supersedes, draws an answer that comes too late
+--- for the text, and goes on drawing one that was typed over until the next comes; so the client's requests pass through here.
 local Suggestion = require('codecompose.suggestion')
 
 local M = {}
@@ -11,6 +11,9 @@ local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
 
 ---@type table<integer, true>
 local watched = {}
+--- Buffers where the last answer was drawn.
+---@type table<integer, boolean>
+local drawn = {}
 
 local function is_drawn(buf)
   return #vim.api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1 }) > 0
@@ -36,7 +39,8 @@ local function watch(client, on_drawn)
       end
       handler(err, result, context)
       local item = result and (result.items or result)[1]
-      on_drawn(item and is_drawn(buf) and Suggestion.new(item, self, buf) or nil)
+      drawn[buf] = item ~= nil and is_drawn(buf)
+      on_drawn(drawn[buf] and Suggestion.new(item, self, buf) or nil)
     end, buf)
     pending = sent and id or nil
     return sent, id
@@ -53,8 +57,16 @@ function M.attach(client, _, on_drawn)
   end
 end
 
---- Neovim follows the keys by itself.
-function M.follow() end
+--- Neovim draws and asks by itself, also what no longer stands.
+---@param buf integer
+---@param suggestion codecompose.Suggestion?
+function M.follow(buf, suggestion)
+  if drawn[buf] and not suggestion then
+    vim.schedule(function() -- after Neovim's turn
+      vim.api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
+    end)
+  end
+end
 
 function M.hide(buf)
   vim.lsp.inline_completion.get({ bufnr = buf, on_accept = function() end })
