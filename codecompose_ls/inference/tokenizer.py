@@ -28,6 +28,8 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`, no special token among them."""
+        # An editor may cut a surrogate pair in two; half of one is no character.
+        text = text.encode(errors="replace").decode()
         ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -121,6 +121,8 @@ def load_model(folder: Path) -> Model:
 def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
     """Read config.json; what it leaves out has the default of LlamaConfig."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if not isinstance(rope, dict):
+        raise _damaged(folder, f"config.json says {rope!r} where the parameters of rotary positions belong")
     expected = {
         "model_type": (config.get("model_type"), "llama"),
         "hidden_act": (config.get("hidden_act", "silu"), "silu"),
@@ -135,7 +137,7 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
             )
     try:
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-        return Architecture(
+        architecture = Architecture(
             vocab_size=int(config["vocab_size"]),
             hidden_size=hidden,
             intermediate_size=int(config["intermediate_size"]),
@@ -147,8 +149,18 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
             rope_theta=float(rope.get("rope_theta") or config.get("rope_theta", 10_000.0)),
             tie_word_embeddings=bool(config.get("tie_word_embeddings", False)),
         )
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise _damaged(folder, f"config.json lacks a usable value ({type(error).__name__}: {error})") from error
+    for name, value in asdict(architecture).items():
+        if name != "tie_word_embeddings" and not 0 < value < 2**31:
+            raise _damaged(folder, f"config.json says {name} {value}")
+    if heads % architecture.num_key_value_heads:
+        raise _damaged(
+            folder, f"{heads} heads cannot share {architecture.num_key_value_heads} heads of keys and values"
+        )
+    if architecture.head_dim % 2:
+        raise _damaged(folder, f"rotary positions need an even head_dim, not {architecture.head_dim}")
+    return architecture
 
 
 def _check_tokenizer(folder: Path, expected: object) -> None:

@@ -50,6 +50,10 @@ def test_bytes_that_are_no_character_show_as_a_replacement(tokenizer: Tokenizer)
     assert decoded(tokenizer, [first, letter]) == "\ufffda"
 
 
+def test_half_a_surrogate_pair_is_no_error(tokenizer: Tokenizer) -> None:
+    assert decoded(tokenizer, tokenizer.encode("a\ud83db")) == "a?b"
+
+
 def test_special_tokens_and_ids_beyond_the_vocabulary_have_no_text(tokenizer: Tokenizer) -> None:
     assert decoded(tokenizer, [tokenizer.token_id("<|endoftext|>"), 100_000]) == ""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codecompose_ls.errors import ModelError
 from codecompose_ls.models import registry
@@ -116,6 +120,11 @@ def test_damage_is_named_with_its_file(
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_type 'yarn'"),
         ({"rope_parameters": None, "rope_scaling": {"type": "linear", "factor": 4}}, "rope_type 'linear'"),
         ({"hidden_size": None}, "config.json lacks a usable value"),
+        ({"hidden_size": float("inf")}, "config.json lacks a usable value"),
+        ({"num_hidden_layers": 0}, "config.json says num_hidden_layers 0"),
+        ({"num_attention_heads": 3}, "3 heads cannot share 2 heads of keys and values"),
+        ({"head_dim": 15}, "an even head_dim, not 15"),
+        ({"rope_parameters": "default"}, "config.json says 'default' where"),
         ({"num_hidden_layers": 3}, "no tensor model.layers.2."),
         ({"intermediate_size": 100}, "has shape (96, 64), config.json says (100, 64)"),
     ],
@@ -145,6 +154,41 @@ def test_an_index_cannot_reach_outside_the_folder(tmp_path: Path) -> None:
     name = f"../{outside.name}/model.safetensors"
     edit_json(index, lambda value: value.update(weight_map=dict.fromkeys(value["weight_map"], name)))
     assert "model.safetensors is missing" in refusal(folder)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(file=st.sampled_from(["config.json", "codecompose.json"]), data=st.data())
+def test_whatever_stands_in_its_files_a_model_loads_or_says_why_not(tiny: Path, file: str, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(shutil.copytree(tiny, Path(temporary) / "model"))
+        values = json.loads((folder / file).read_text())
+        values[data.draw(st.sampled_from(sorted(values)))] = data.draw(JSON)
+        (folder / file).write_text(json.dumps(values))
+        try:
+            load_model(folder).weights()
+        except ModelError as error:
+            assert "\n" not in str(error)
+
+
+@given(data=st.data())
+def test_whatever_bytes_are_lost_weights_load_or_say_why_not(tiny: Path, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(shutil.copytree(tiny, Path(temporary) / "model"))
+        path = folder / "model.safetensors"
+        content = bytearray(path.read_bytes())
+        place = data.draw(st.integers(0, 2000) | st.integers(0, len(content) - 1))
+        content[place : place + data.draw(st.integers(1, 50))] = data.draw(st.binary(max_size=50))
+        path.write_bytes(content)
+        try:
+            load_model(folder).weights()
+        except ModelError as error:
+            assert "\n" not in str(error)
 
 
 def test_no_folder(tmp_path: Path) -> None:
