@@ -38,7 +38,7 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        """A job of priority 0 would start at once: what runs or waits would give way to it, or has been stopped."""
+        """Whether a job of priority 0 would start at once: what runs or waits gives way to it, or has been stopped."""
         jobs = [*self._waiting, self._running]
         return not any(job is not None and job.priority == 0 and not job.is_set() for job in jobs)
 
@@ -123,7 +123,7 @@ class _Job:
             self.send(_END)
         except (Cancelled, CodeComposeError) as error:
             self.send(error)
-        except Exception as error:
+        except BaseException as error:  # a panic in a Rust library is no Exception, and this thread must live on
             failure = EngineError(f"the engine failed ({type(error).__name__}: {error}); the next request tries again")
             failure.__cause__ = error
             self.send(failure)

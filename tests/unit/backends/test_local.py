@@ -200,9 +200,17 @@ async def test_it_is_idle_but_while_it_answers(stepped: LocalBackend, steps: Ste
     await anext(stream)
     assert not stepped.idle
     await stream.aclose()
+    assert stepped.idle  # what is left of it gives way at the next token
     steps.allow(1)
-    stepped.close()
+
+
+async def test_speculation_leaves_it_idle(stepped: LocalBackend, steps: Steps) -> None:
+    speculation = stepped.stream(CONTEXT, EIGHT, stop=NEVER, priority=Priority.SPECULATE)
+    steps.allow(1)
+    await anext(speculation)
     assert stepped.idle
+    await speculation.aclose()
+    steps.allow(1)
 
 
 def test_weights_have_a_name_of_their_own(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ def engine() -> Iterator[Engine]:
     engine.close()
 
 
+class Panic(BaseException):
+    """What a library written in Rust raises when it fails an assertion."""
+
+
 class Steps:
     """A job that yields 0, 1, 2, ...: each after `step`, and says in `started` and `ended` what becomes of it."""
 
@@ -80,17 +84,22 @@ async def test_items_come_as_they_are_made(engine: Engine) -> None:
     await reached(steps.ended)
 
 
-async def test_it_is_idle_but_while_a_job_runs_or_waits(engine: Engine) -> None:
+async def test_it_is_idle_when_an_urgent_job_would_start_at_once(engine: Engine) -> None:
     assert engine.idle
+    lazy = start(engine, steps := Steps(), priority=1)
+    await reached(steps.started)
+    assert engine.idle
+    await abandon(lazy)
+    steps.step()
     steps = Steps()
     task = start(engine, steps)
     await reached(steps.started)
     assert not engine.idle
     await abandon(task)
-    steps.step()
-    await reached(steps.ended)
-    engine.close()
+    # It has not noticed yet, but it will at its next step.
+    assert not steps.ended.is_set()
     assert engine.idle
+    steps.step()
 
 
 async def test_a_set_stop_ends_the_job_before_its_next_item(engine: Engine) -> None:
@@ -171,11 +180,12 @@ async def test_an_equally_urgent_job_waits_its_turn(engine: Engine) -> None:
     [
         (ValueError("odd"), EngineError, "ValueError: odd"),
         (MemoryError(), EngineError, "MemoryError"),
+        (Panic("index out of bounds"), EngineError, "Panic: index out of bounds"),
         (ModelError("the model is gone"), ModelError, "the model is gone"),
     ],
 )
 async def test_a_failure_reaches_its_own_job_alone(
-    engine: Engine, failure: Exception, expected: type[Exception], message: str
+    engine: Engine, failure: BaseException, expected: type[Exception], message: str
 ) -> None:
     def fail(stop: Stop) -> Iterator[int]:
         yield 1
