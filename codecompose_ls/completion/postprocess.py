@@ -81,9 +81,10 @@ def duplicate_lines(text: str, place: Place) -> str:
 def suffix_overlap(text: str, place: Place) -> str:
     """Cut an end that is already there, right after the cursor on its line."""
     rest = place.window.suffix.split("\n")[0].rstrip()
-    for size in range(min(len(rest), len(text)), 0, -1):
-        if text.endswith(rest[:size]) and (size >= MIN_OVERLAP or size == len(rest)):
-            return text[:-size]
+    end = text.rstrip()
+    for size in range(min(len(rest), len(end)), 0, -1):
+        if end.endswith(rest[:size]) and (size >= MIN_OVERLAP or size == len(rest)):
+            return end[:-size]
     return text
 
 

@@ -77,6 +77,7 @@ CASES = [
         "python",
         ("total = compute(‸, tax)\n", "items, tax)", "items"),
         ("total = compute(‸, tax)\n", "items", "items"),
+        ("total = compute(‸, tax)\n", "items, tax)  ", "items"),
         ("total = ‸ + tax\n", "price + tax", "price"),
         ("bar(‸) + 1\n", "foo()", "foo()"),
         ("x = ‸o + 1\n", "foo", "foo"),
