@@ -113,7 +113,7 @@ class _Slot:
 def _start(model: Model, graph: Path | bytes, threads: int) -> Any:
     import onnxruntime
 
-    onnxruntime.set_default_logger_severity(3)  # errors alone; warnings would go to the server's stderr
+    onnxruntime.set_default_logger_severity(4)  # what goes wrong is raised; stderr is the log of the server
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = min(threads, os.cpu_count() or 1), 1
     # A thread that spins for work starves whoever else needs the core, us included.
