@@ -17,7 +17,7 @@ from codecompose_ls.completion.cache import Cache, Entry
 from codecompose_ls.completion.debounce import Debounce
 from codecompose_ls.completion.flight import Ask, Flight
 from codecompose_ls.completion.given import Fate, Given
-from codecompose_ls.completion.scope import scope_at
+from codecompose_ls.completion.scope import parser_for, scope_at
 from codecompose_ls.completion.stopping import Place
 from codecompose_ls.completion.trigger import silence
 from codecompose_ls.completion.turn import Turn, View, view_of
@@ -102,6 +102,7 @@ class Pipeline:
         if not self._is_off(document) and document.uri not in self._flights:
             view = self._view(CompletionRequest(document, offset))
             await self.backend.warm(view.window.context(multiline=False))
+            await asyncio.to_thread(parser_for, document.language)
 
     def closed(self, uri: str) -> None:
         """Forget a document."""

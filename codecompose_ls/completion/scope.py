@@ -118,20 +118,20 @@ def _next_line(text: str, offset: int) -> str | None:
 
 
 @lru_cache
-def _parser(grammar: str, variant: str) -> Parser:
-    from tree_sitter import Language, Parser
-
-    module = import_module(f"tree_sitter_{grammar}")
-    return Parser(Language(getattr(module, variant)()))
-
-
 def parser_for(language: str) -> Parser | None:
-    """Return the language's parser, loaded on first use (about 10 ms), or None when we ship no grammar."""
+    """Return the language's parser, loaded on first use (about 10 ms), or None when there is no grammar for it."""
     known = LANGUAGES.get(language)
     if known is None or known.grammar is None:
         return None
     variants = {"typescript": "language_typescript", "typescriptreact": "language_tsx"}
-    return _parser(known.grammar, variants.get(language, "language"))
+    try:
+        from tree_sitter import Language, Parser
+
+        module = import_module(f"tree_sitter_{known.grammar}")
+    except ImportError:
+        # No wheel for this machine: indentation does without.
+        return None
+    return Parser(Language(getattr(module, variants.get(language, "language"))()))
 
 
 def _in_code(text: str, offset: int, *, language: str) -> bool:

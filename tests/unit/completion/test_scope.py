@@ -1,5 +1,7 @@
 """Scopes: where more than one line may be suggested, and up to which line."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +130,14 @@ def test_every_grammar_we_name_loads(language: str) -> None:
     parser = parser_for(language)
     assert parser is not None
     assert parser.parse(b"a\n").root_node is not None
+
+
+def test_without_the_grammars_wheel_indentation_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tree_sitter_go", None)
+    parser_for.cache_clear()
+    assert parser_for("go") is None
+    assert scope("package a\n\nfunc F() {\n\t‸\n}\n", "go") == Scope(4)
+    parser_for.cache_clear()
 
 
 def test_only_a_part_of_a_long_file_is_parsed_and_it_starts_at_a_top_level_line() -> None:
