@@ -93,6 +93,9 @@ class _Graph:
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
+    def integers(self, name: str, *values: int) -> str:
+        return self.constant(name, np.array(values, np.int64))
+
     def node(
         self, operator: str, inputs: list[str], *, outputs: list[str] | None = None, domain: str = "", **attributes: Any
     ) -> str:
@@ -122,12 +125,13 @@ class _Graph:
         values, scales = self.quantized(name, weights)
         found = self.node("Cast", [self.node("Gather", [values, "input_ids"])], to=TensorProto.FLOAT)
         centred = self.node("Sub", [found, self.constant("zero_point", np.array(ZERO_POINT, np.float32))])
-        axis = self.constant("last_axis", np.array([-1]))
+        axis = self.integers("last_axis", -1)
         scale = self.node("Unsqueeze", [self.node("Gather", [scales, "input_ids"]), axis])
         scaled = self.node("Mul", [centred, scale])
-        flat = self.node("Reshape", [scaled, self.constant("flat", np.array([1, 0, -1]))])
-        width = self.constant("width", np.array([weights.shape[1]]))
-        return self.node("Slice", [flat, self.constant("zero", np.array([0])), width, axis])
+        flat = self.node("Reshape", [scaled, self.integers("flat", 1, 0, -1)])
+        # The last block may have been filled up.
+        start, end = self.integers("start", 0), self.integers("width", weights.shape[1])
+        return self.node("Slice", [flat, start, end, axis])
 
     def rotary(self, length: int, head_dim: int, theta: float) -> None:
         """Add cosines and sines (length, head_dim / 2) of rotary positions (Su et al. 2021)."""
@@ -162,5 +166,5 @@ class _Graph:
         return self.node("Mul", [self.node("QuickGelu", [gate], domain=_CONTRIB, alpha=1.0), up])
 
     def last_rows(self, x: str) -> str:
-        end, axis = self.constant("end", np.array([np.iinfo(np.int64).max])), self.constant("row_axis", np.array([1]))
+        end, axis = self.integers("end", np.iinfo(np.int64).max), self.integers("row_axis", 1)
         return self.node("Slice", [x, "last", end, axis])
