@@ -1,4 +1,6 @@
-"""Real editors with the built extension, the real server and a real model; `scripts/editors.sh` installs them.
+"""Real editors with the built extension, the real server and the shipped model; `scripts/editors.sh` installs them.
+
+No test depends on what the model suggests, only on that it suggests something.
 
 A test needs what it needs: a missing editor skips it and says how to get it, unless CODECOMPOSE_REQUIRE_EDITORS=1.
 """
@@ -42,16 +44,10 @@ def artefacts() -> Path:
     return ARTEFACTS
 
 
-@pytest.fixture(scope="session")
-def model(tiny: Path) -> str:
-    """The setting `model`: the one we ship; nothing here depends on what it suggests."""
-    return "base" if (ROOT / "codecompose_ls" / "models" / "base" / "config.json").exists() else str(tiny)
-
-
 @pytest.fixture
-def server(tmp_path: Path, model: str) -> Server:
+def server(tmp_path: Path) -> Server:
     """The server as an editor starts it, with its counts in a folder of this test."""
-    return Server(data=tmp_path / "data", model=model)
+    return Server(data=tmp_path / "data")
 
 
 @pytest.fixture

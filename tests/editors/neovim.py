@@ -76,12 +76,15 @@ class Neovim:
         path.write_text(re.sub(r"@font-face {.*?}", "", picture, flags=re.DOTALL), encoding="utf-8")
 
     def lua(self, code: str) -> object:
-        """Run Lua inside and return what it returns."""
+        """Run Lua inside and return what it returns; None while it fails, or while a prompt keeps Neovim from it."""
         (self.home / "run.lua").write_text(code, encoding="utf-8")
         expression = f"json_encode(luaeval('dofile(_A)', '{self.home / 'run.lua'}'))"
         call = [self.program, "--server", self.home / "nvim.socket", "--remote-expr", expression]
-        done = subprocess.run(call, capture_output=True, text=True, check=False)
-        return json.loads(done.stdout or done.stderr or "null") if done.returncode == 0 else None
+        try:
+            done = subprocess.run(call, capture_output=True, text=True, check=True, timeout=10)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            return None
+        return json.loads(done.stdout or done.stderr)
 
     def ghost(self) -> str:
         """The first line of the ghost text; empty unless the terminal shows it."""
@@ -120,7 +123,7 @@ class Neovim:
 def running(server: Server, file: Path, *, suite: str, ghost: str, home: Path) -> Iterator[Neovim]:
     """Open `file` in its folder; `home` holds the sockets, so its path must be short."""
     home.mkdir(parents=True, exist_ok=True)
-    setup = {"cmd": server.command, "settings": {"model": server.model}, "ghost": ghost}
+    setup = {"cmd": server.command, "ghost": ghost}
     quoted = {"plugin": json.dumps(str(PLUGIN)), "setup": json.dumps(json.dumps(setup))}
     (home / "init.lua").write_text(INIT % quoted, encoding="utf-8")
     (home / "tmux.conf").write_text(TERMINAL, encoding="utf-8")

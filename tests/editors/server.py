@@ -17,10 +17,9 @@ PROGRAM = Path(sys.executable).parent / "codecompose-ls"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`data` is the folder of the counts, `model` the setting of that name."""
+    """`data` is the folder of the counts."""
 
     data: Path
-    model: str
 
     @property
     def command(self) -> list[str]:

@@ -78,7 +78,7 @@ class Profile:
 
     def configure(self, *, command: list[str] | None = None) -> None:
         """Write the settings; those of scope `machine`, as all of ours are, have a file of their own."""
-        ours = {"codecompose.server.command": command or self.server.command, "codecompose.model": self.server.model}
+        ours = {"codecompose.server.command": command or self.server.command}
         for name, settings in {"User": SETTINGS, "Machine": ours}.items():
             folder = self.home / "user" / name
             folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ M.options = {
   --- The command that starts the server.
   cmd = { 'codecompose-ls', 'lsp' },
   --- What the user has chosen; names as in `codecompose-ls`' settings, in camelCase.
-  settings = {},
+  settings = vim.empty_dict(), -- an object in JSON, where {} would be a list
   --- A folder that holds one of these is the workspace.
   root_markers = { '.git', '.codecompose.toml', 'pyproject.toml', 'package.json', 'go.mod', 'Cargo.toml' },
   --- How ghost text is drawn: 'native' (vim.lsp.inline_completion, Neovim 0.12), 'extmarks', or 'auto': native where there is one.
