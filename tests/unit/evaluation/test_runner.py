@@ -68,14 +68,14 @@ async def test_a_broken_engine_is_no_silence() -> None:
 
 
 async def test_an_automatic_trigger_may_stay_silent_and_an_invoked_one_may_not() -> None:
-    # After `}` the line is finished: an automatic request is not answered there.
-    finished = case("sys.argv", language="javascript", before="if (sys) { go() } ")
+    # So short a file tells a model nothing: an automatic request is not answered there.
+    short = Case("p", "x.py", "python", Kind.MID_LINE, "a = ", 4, "sys.argv")
     predictors = {
         trigger: PipelinePredictor(Pipeline(FakeBackend("sys.argv"), Settings()), name="base", trigger=trigger)
         for trigger in Trigger
     }
-    assert (await predictors[Trigger.AUTOMATIC].predict(finished)).reason.startswith("trigger:")
-    assert (await predictors[Trigger.INVOKED].predict(finished)).text == "sys.argv"
+    assert (await predictors[Trigger.AUTOMATIC].predict(short)).reason.startswith("trigger:")
+    assert (await predictors[Trigger.INVOKED].predict(short)).text == "sys.argv"
 
 
 def outcome(text: str | None, hidden: str, *, predictor: str = "m", latency_ms: float = 1.0, **kinds: str) -> Outcome:
