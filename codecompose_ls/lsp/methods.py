@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from lsprotocol import types as lsp
 
 from codecompose_ls.lsp import (
@@ -12,6 +10,7 @@ from codecompose_ls.lsp import (
     configuration,
     events,
     inline_completion,
+    log,
     model,
     synchronization,
 )
@@ -20,7 +19,7 @@ from codecompose_ls.lsp.server import Server
 
 def server(load: model.Load = model.load) -> Server:
     """Return a server that is ready for a client."""
-    _log_to_stderr()
+    log.to_stderr()
     server = Server(load)
     server.feature(lsp.INITIALIZE)(initialize)
     server.feature(lsp.INITIALIZED)(initialized)
@@ -54,9 +53,3 @@ def initialize(ls: Server, params: lsp.InitializeParams) -> None:
 
 def initialized(ls: Server, _: lsp.InitializedParams) -> None:
     ls.settle()
-
-
-def _log_to_stderr() -> None:
-    """Log in one line each, and never what is in a message: pygls logs whole ones, which are the user's code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("pygls").setLevel(logging.ERROR)

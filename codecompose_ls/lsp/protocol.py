@@ -89,17 +89,16 @@ class Protocol(LanguageServerProtocol):
     def handle_message(self, message: Any) -> None:
         """Check, convert and dispatch a message; a request that fails on the way is answered with what was wrong."""
         identity = message.get("id") if isinstance(message, dict) else None
-        asks = isinstance(message, dict) and "method" in message and "id" in message
         try:
             super().handle_message(self._structured(message))
         except JsonRpcException as error:
             logger.warning("%s: %s", _method(message), error.message)
-            if asks or not isinstance(message, dict):
+            if _wants_answer(message):
                 self._refuse(identity, error)
         except Exception as error:
             # The text of a foreign exception may quote the message, and with it the user's code.
             logger.error("%s: %s", _method(message), type(error).__name__)
-            if asks:
+            if _wants_answer(message):
                 self._refuse(identity, JsonRpcInternalError(type(error).__name__))
 
     def _structured(self, message: Any) -> Any:
@@ -142,6 +141,11 @@ class Protocol(LanguageServerProtocol):
     def _refuse(self, identity: Any, error: JsonRpcException) -> None:
         known = isinstance(identity, int | str) and not isinstance(identity, bool)
         self._send_response(identity if known else None, error=error.to_response_error())  # type: ignore[arg-type]
+
+
+def _wants_answer(message: Any) -> bool:
+    """Return whether a message is a request, or so odd that it may have been meant as one."""
+    return not isinstance(message, dict) or ("id" in message) == ("method" in message)
 
 
 def _method(message: Any) -> str:

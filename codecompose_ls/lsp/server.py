@@ -12,8 +12,7 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from codecompose_ls import __version__
-from codecompose_ls.index.files import Admission
-from codecompose_ls.lsp import model
+from codecompose_ls.lsp import log, model
 from codecompose_ls.lsp.configuration import Configuration
 from codecompose_ls.lsp.documents import Workspace
 from codecompose_ls.lsp.protocol import Protocol, converter
@@ -24,6 +23,7 @@ from codecompose_ls.telemetry.life import Life
 from codecompose_ls.types import Answer, CompletionRequest, Document
 
 if TYPE_CHECKING:
+    from codecompose_ls.index.files import Admission
     from codecompose_ls.telemetry.store import Store
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Server(LanguageServer):
         for root in self.workspace.roots():
             self.configuration.settings(root)
         self._admissions.clear()
-        logging.getLogger("codecompose_ls").setLevel(self.settings.log_level.upper())
+        log.set_level(self.settings.log_level)
 
     def settle(self) -> None:
         """Live by the settings: report their problems, count or not, and have the model that they name."""
@@ -148,10 +148,15 @@ class Server(LanguageServer):
             return f"switched off by {PROJECT_FILE}"
         if document.language in settings.disabled_languages:
             return f"switched off for {document.language} by the setting 'disabled_languages'"
-        if root not in self._admissions:
-            self._admissions[root] = Admission(root, settings.ignore)
-        reason = self._admissions[root].refusal(path or Path(document.path), document.text)
+        reason = self._admission(root, settings.ignore).refusal(path or Path(document.path), document.text)
         return f"{document.path} is left alone: {reason}" if reason else ""
+
+    def _admission(self, root: Path | None, ignore: tuple[str, ...]) -> Admission:
+        from codecompose_ls.index.files import Admission
+
+        if root not in self._admissions:
+            self._admissions[root] = Admission(root, ignore)
+        return self._admissions[root]
 
     async def complete(self, request: CompletionRequest) -> Answer:
         """Ask the pipeline, unless the document must be left alone."""

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import BinaryIO, NoReturn, Protocol
 
 #: Ten digits at most: what claims to be longer is rubbish, not a message.
@@ -70,6 +71,8 @@ def serve_tcp(connect: Callable[[], Connection], host: str, port: int) -> NoRetu
             client, _ = listener.accept()
             with client, client.makefile("rb") as reader, client.makefile("wb") as writer:
                 asyncio.run(_serve(connect(), reader, writer))
+                with suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads, which holds the lock of `reader`
 
 
 async def _serve(connection: Connection, reader: BinaryIO, writer: BinaryIO) -> int:

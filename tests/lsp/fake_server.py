@@ -50,7 +50,7 @@ class CommandedBackend(FakeBackend):
         answers = {"say": text, "hang": [HANG], "fail": EngineError(text), "crash": RuntimeError(text)}
         self.answers.append(answers[word])
         finished = False
-        self._tell(context.path, self.begun)
+        self._tell(context.path + (", to be prepared" if priority is Priority.SPECULATE else ""), self.begun)
         try:
             async for piece in super().stream(context, sampling, stop=stop, priority=priority):
                 finished = piece.finish is not None
@@ -58,6 +58,10 @@ class CommandedBackend(FakeBackend):
         finally:
             if not finished:
                 self._tell(context.path, self.stopped)
+
+    async def warm(self, context: Context) -> None:
+        await super().warm(context)
+        self._tell(f"{context.path}, read ahead at {len(context.prefix)}", self.begun)
 
 
 loaded: list[CommandedBackend] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ async def test_a_request_that_waits_for_the_model_can_be_cancelled(workspace: Pa
         uri = await session.open(workspace / "impatient.py", HELLO, "python")
         request = session.inline(uri, len(HELLO), id="impatient")
         session.cancel("impatient")
-        error = (await _outcomes(request))[0]
+        (error,) = await asyncio.gather(request, return_exceptions=True)
         assert getattr(error, "code", None) == -32800
         await session.raw_request("test/mayLoad")
         assert len(await session.inline(uri, len(HELLO))) == 1
@@ -109,7 +111,7 @@ async def test_the_same_status_is_never_sent_twice_in_a_row(session: Session, wo
     for _ in range(5):
         await session.inline(uri, len(HELLO))
     sent = statuses(session)
-    assert all(one != other for one, other in zip(sent, sent[1:], strict=False))
+    assert all(one != other for one, other in pairwise(sent))
 
 
 async def test_the_real_engine_answers(tmp_path: Path, tiny: Path) -> None:
@@ -119,9 +121,3 @@ async def test_the_real_engine_answers(tmp_path: Path, tiny: Path) -> None:
         answers = [await session.inline(uri, len(session.text(uri)), trigger="invoked") for _ in range(2)]
         assert answers[0] == answers[1]
         assert session.rss_bytes() > 10_000_000
-
-
-async def _outcomes(*requests: Any) -> list[Any]:
-    import asyncio
-
-    return await asyncio.gather(*requests, return_exceptions=True)
