@@ -52,8 +52,12 @@ def server(tmp_path: Path) -> Server:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of a small project under git, with a function whose body is missing."""
-    folder = tmp_path / "shop"
+    """A file of a small project, with a function whose body is missing."""
+    return write_project(tmp_path / "shop")
+
+
+def write_project(folder: Path) -> Path:
+    """Write a project under git, of one file; returns the file."""
     folder.mkdir()
     subprocess.run(["git", "init", "--quiet", folder], check=True)
     (folder / "basket.py").write_text(SOURCE, encoding="utf-8")

@@ -39,17 +39,17 @@ class Server:
             text=True,
             check=True,
         )
-        counts: dict[str, int] = json.loads(summary.stdout)
-        return counts
+        return {name: value for name, value in json.loads(summary.stdout).items() if isinstance(value, int)}
 
-    def until_counted(self, **wanted: int) -> dict[str, int]:
-        """Wait until each of these counts is at least so high; returns all of them."""
+    def until_counted(self, since: dict[str, int] | None = None, **wanted: int) -> dict[str, int]:
+        """Wait until each of these counts is at least so much higher than it was; returns by how much all are."""
+        before = since or dict.fromkeys(wanted, 0)
 
         def told() -> bool:
             counts = self.counts()
-            return all(counts[name] >= value for name, value in wanted.items())
+            return all(counts[name] - before[name] >= value for name, value in wanted.items())
 
         counted = seen(told, seconds=30)
-        counts = self.counts()
-        assert counted, f"wanted {wanted}, telemetry says {counts}"
-        return counts
+        grown = {name: value - before.get(name, 0) for name, value in self.counts().items()}
+        assert counted, f"wanted {wanted}, telemetry says {grown}"
+        return grown

@@ -1,66 +1,90 @@
-"""VS Code: ghost text appears, is taken or refused, and is counted; with stable API alone."""
+"""VS Code: ghost text appears, is taken or refused, and is counted; with stable API alone.
+
+A window takes long to open, so the tests share one. Each has a file of its own, and counts from where it begins.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.editors import vscode
-from tests.editors.conftest import BODY, line_before_body, require
+from tests.editors.conftest import BODY, line_before_body, require, write_project
 from tests.editors.polling import until
 from tests.editors.server import Server
 from tests.editors.vscode import VSCode
 
 
 @pytest.fixture(scope="module")
-def extensions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of extensions with ours in it."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Server:
+    return Server(data=tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def window(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VSCode]:
+    """A window on a project, ready to suggest."""
     require(**vscode.needs())
-    folder = tmp_path_factory.mktemp("extensions")
-    vscode.install_extension(folder)
-    return folder
-
-
-@pytest.fixture
-def window(server: Server, file: Path, tmp_path: Path, extensions: Path) -> Iterator[VSCode]:
-    """A window with the cursor on a new line in the body of `Basket.total`."""
-    with vscode.running(server, file, home=tmp_path / "vscode", extensions=extensions) as opened:
+    home = tmp_path_factory.mktemp("vscode")
+    with vscode.running(server, write_project(home / "shop"), home=home) as opened:
         until(opened.is_ready, "the model to be loaded")
-        opened.at_end_of_line(line_before_body(file))
-        opened.press("Enter")
         yield opened
 
 
-def test_ghost_text_is_shown_accepted_and_counted(window: VSCode, server: Server, file: Path, artefacts: Path) -> None:
+@pytest.fixture
+def file(window: VSCode, request: pytest.FixtureRequest) -> Path:
+    """A file open in the window, with the cursor on a new line in the body of `Basket.total`."""
+    copy = window.file.with_name(re.sub(r"\W+", "_", request.node.name) + ".py")
+    copy.write_text(window.file.read_text(), encoding="utf-8")
+    window.open(copy.name)
+    window.at_end_of_line(line_before_body(copy))
+    window.press("Enter")
+    return copy
+
+
+@pytest.fixture
+def before(server: Server) -> dict[str, int]:
+    """The counts when the test begins."""
+    return server.counts()
+
+
+def test_ghost_text_is_shown_accepted_and_counted(
+    before: dict[str, int], window: VSCode, server: Server, file: Path, artefacts: Path
+) -> None:
     ghost = window.type_until_ghost(BODY)
     completed = window.line() + ghost
-    server.until_counted(shown=1)
+    server.until_counted(before, shown=1)
     window.capture(artefacts / "vscode-ghost.png")
     window.press("Tab")
     until(lambda: window.line() == completed, "the ghost text to become code")
     window.press("Control+s")
     until(lambda: completed in file.read_text(), "the file to be saved")
     window.capture(artefacts / "vscode-accepted.png")
-    assert server.until_counted(accepted=1)["accepted"] == 1
+    assert server.until_counted(before, accepted=1)["accepted"] == 1
 
 
-def test_a_word_is_taken_and_moving_away_dismisses(window: VSCode, server: Server) -> None:
+@pytest.mark.usefixtures("file")
+def test_a_word_of_it_is_taken(before: dict[str, int], window: VSCode, server: Server) -> None:
     ghost = window.type_until_ghost(BODY)
-    before = window.line()
+    typed = window.line()
     window.press("Control+ArrowRight")
-    until(lambda: len(window.line()) > len(before), "a word to be inserted")
-    taken = window.line().removeprefix(before)
-    server.until_counted(shown=1, **{"accepted" if taken == ghost else "partly_accepted": 1})
+    until(lambda: len(window.line()) > len(typed), "a word to be inserted")
+    taken = window.line().removeprefix(typed)
+    assert ghost.startswith(taken)
+    server.until_counted(before, shown=1, **{"accepted" if taken == ghost else "partly_accepted": 1})
 
-    window.press("End", "Enter")
+
+@pytest.mark.usefixtures("file")
+def test_moving_away_dismisses_it(before: dict[str, int], window: VSCode, server: Server) -> None:
     window.type_until_ghost(BODY)
-    shown = server.until_counted(shown=2)
+    server.until_counted(before, shown=1)
     window.press("ArrowLeft")
-    server.until_counted(dismissed=shown["dismissed"] + 1)
+    assert server.until_counted(before, dismissed=1)["accepted"] == 0
 
 
+@pytest.mark.usefixtures("file")
 def test_the_selection_is_explained(window: VSCode, artefacts: Path) -> None:
     window.press("Control+a")
     window.command("CodeCompose: Explain Selection")

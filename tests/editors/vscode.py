@@ -84,19 +84,28 @@ class Profile:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        call = [node(), CODE_SERVER, *OPTIONS, "--user-data-dir", self.home / "user", *arguments]
+    def install_extension(self) -> None:
+        subprocess.run([*self._command, "--install-extension", EXTENSION], check=True, capture_output=True)
+
+    def start(self, folder: Path, *, port: int) -> subprocess.Popen[bytes]:
+        call = [*self._command, *OPTIONS, "--bind-addr", f"127.0.0.1:{port}", folder]
         folders = {f"XDG_{name}_HOME": str(self.home / name) for name in ("DATA", "CONFIG", "CACHE")}
         with (self.home / "code-server.log").open("w") as log:
             return subprocess.Popen(call, env=self.server.environment | folders, stdout=log, stderr=log)
 
+    @property
+    def _command(self) -> list[str | Path]:
+        places = ["--user-data-dir", self.home / "user", "--extensions-dir", self.home / "extensions"]
+        return [node(), CODE_SERVER, *places]
+
 
 @dataclass(frozen=True, slots=True)
 class VSCode:
-    """One window with one file open."""
+    """One window, on the folder of `file`."""
 
     page: Page
     profile: Profile
+    file: Path
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -122,6 +131,12 @@ class VSCode:
                 return self.ghost()
         raise AssertionError(f"nothing was suggested while typing {text!r}")
 
+    def open(self, name: str) -> None:
+        """Open a file of the folder, by its name."""
+        self.page.locator(".explorer-folders-view .monaco-list-row", has_text=name).dblclick()
+        self.page.locator(".tab.active", has_text=name).wait_for()
+        self.page.locator(".monaco-editor .view-lines").first.click()
+
     def at_end_of_line(self, number: int) -> None:
         """Put the cursor there; lines count from 1."""
         self.press("Control+Home", *["ArrowDown"] * (number - 1), "End")
@@ -129,10 +144,9 @@ class VSCode:
     def command(self, title: str) -> None:
         """Run a command from the palette."""
         self.press("F1")
-        field = self.page.locator(".quick-input-widget input")
-        field.fill(f">{title}")
-        self.page.locator(".quick-input-list .monaco-list-row.focused").get_by_text(title, exact=False).first.wait_for()
-        field.press("Enter")
+        self.page.locator(".quick-input-widget input[type=text]").fill(f">{title}")
+        self.page.locator(".quick-input-list .monaco-list-row.focused", has_text=title).wait_for()
+        self.press("Enter")
 
     def is_ready(self) -> bool:
         """Whether the server has loaded its model: nothing turns in the status bar."""
@@ -149,20 +163,15 @@ class VSCode:
         self.page.screenshot(path=path)
 
 
-def install_extension(folder: Path) -> None:
-    """Install the built extension into a folder of extensions."""
-    profile = ["--user-data-dir", folder / "user", "--extensions-dir", folder]
-    subprocess.run([node(), CODE_SERVER, *profile, "--install-extension", EXTENSION], check=True, capture_output=True)
-
-
 @contextmanager
-def running(server: Server, file: Path, *, home: Path, extensions: Path) -> Iterator[VSCode]:
+def running(server: Server, file: Path, *, home: Path) -> Iterator[VSCode]:
     """Open `file` in its folder, with a fresh profile under `home`."""
     from playwright.sync_api import sync_playwright
 
     profile, port = Profile(home, server), _free_port()
     profile.configure()
-    process = profile.start("--extensions-dir", extensions, "--bind-addr", f"127.0.0.1:{port}", file.parent)
+    profile.install_extension()
+    process = profile.start(file.parent, port=port)
     try:
         until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), "code-server to answer")
         with sync_playwright() as playwright:
@@ -170,7 +179,7 @@ def running(server: Server, file: Path, *, home: Path, extensions: Path) -> Iter
             page = browser.new_page(viewport={"width": 1100, "height": 640})
             page.set_default_timeout(60_000)
             _open(page, port, file)
-            yield VSCode(page, profile)
+            yield VSCode(page, profile, file)
             page.screenshot(path=home / "last.png")  # for whoever looks into a failure
             browser.close()
     finally:
