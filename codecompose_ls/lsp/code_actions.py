@@ -29,7 +29,11 @@ async def code_action(ls: Server, params: lsp.CodeActionParams) -> list[lsp.Code
     """Offer what may be done with the selection."""
     uri = params.text_document.uri
     text, document = ls.workspace.opened(uri), ls.workspace.document(uri)
-    if text is None or document is None or document.language != "python" or not ls.admits(document):
+    if text is None or document is None or not ls.admits(document):
+        return []
+    # The one request that tells where the cursor has landed.
+    ls.warm(uri, text.offset_at(params.range.end))
+    if document.language != "python":
         return []
     actions = [_explain_action(uri, params.range)]
     end = text.offset_at(lsp.Position(params.range.end.line + 1, 0))

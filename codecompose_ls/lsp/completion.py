@@ -50,7 +50,7 @@ async def completion(ls: Server, params: lsp.CompletionParams) -> lsp.Completion
         return lsp.CompletionList(is_incomplete=False, items=[])
     # A triggerKind of Invoked says nothing here: editors also send it for every letter of a word.
     request = CompletionRequest(document, text.offset_at(params.position))
-    line = Line(text, request.offset)
+    line = Line(text, params.position)
     suggestion = (await ls.complete(request)).suggestion
     return lsp.CompletionList(is_incomplete=True, items=[item(suggestion, line, request)] if suggestion else [])
 

@@ -35,7 +35,7 @@ async def inline_completion(ls: Server, params: lsp.InlineCompletionParams) -> l
         selected=selected.text if selected else None,
         selected_start=text.offset_at(selected.range.start) if selected else None,
     )
-    line = Line(text, request.offset)
+    line = Line(text, params.position)
     suggestion = (await ls.complete(request)).suggestion
     return lsp.InlineCompletionList([item(suggestion, line)] if suggestion else [])
 
@@ -61,8 +61,8 @@ def item(suggestion: Suggestion, line: Line) -> lsp.InlineCompletionItem:
 class Line:
     """The line of the cursor as it was when the request came: the document may change before the answer."""
 
-    def __init__(self, text: TextDocument, offset: int) -> None:
-        self._number = positions.position_at(text.lines, offset, text.encoding).line
+    def __init__(self, text: TextDocument, position: lsp.Position) -> None:
+        self._number = positions.line_at(text.lines, position)
         self._start = text.offset_at(lsp.Position(self._number, 0))
         self._content = positions.content(text.lines[self._number]) if self._number < len(text.lines) else ""
         self._encoding = text.encoding

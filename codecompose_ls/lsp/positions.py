@@ -46,6 +46,12 @@ def content(line: str) -> str:
     return line.rstrip("\r\n")
 
 
+def line_at(lines: Sequence[str], position: Position) -> int:
+    """Return the number of a position's line; past the end it is the last one, which a final newline leaves empty."""
+    ended = not lines or content(lines[-1]) != lines[-1]
+    return min(position.line, len(lines) if ended else len(lines) - 1)
+
+
 def offset_at(lines: Sequence[str], position: Position, encoding: Encoding) -> int:
     """Return the offset of a position; past the last line it is the end of the text."""
     before = sum(map(len, lines[: position.line]))
@@ -60,10 +66,8 @@ def position_at(lines: Sequence[str], offset: int, encoding: Encoding) -> Positi
         if offset < len(line):
             return Position(number, units(content(line)[:offset], encoding))
         offset -= len(line)
-    last = lines[-1] if lines else ""
-    if content(last) != last:
-        return Position(len(lines), 0)
-    return Position(max(0, len(lines) - 1), units(last, encoding))
+    number = line_at(lines, Position(len(lines), 0))
+    return Position(number, units(lines[number], encoding) if number < len(lines) else 0)
 
 
 def range_at(lines: Sequence[str], start: int, end: int, encoding: Encoding) -> Range:

@@ -178,6 +178,15 @@ class Server(LanguageServer):
         self.refresh()
         return answer
 
+    def forget(self, uri: str) -> None:
+        """Drop what is known of a document that is no longer open."""
+        self.life.closed(uri)
+        if self.model.loaded:
+            self.model.loaded.closed(uri)
+        if uri == self._current:
+            self._current = self._refusal = ""
+            self.refresh()
+
     def warm(self, uri: str, offset: int) -> None:
         """Let the engine read what is around a cursor that has just landed; only the last landing counts."""
         self._landed = (uri, offset)

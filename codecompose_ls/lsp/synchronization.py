@@ -27,7 +27,7 @@ def did_save(ls: Server, params: lsp.DidSaveTextDocumentParams) -> None:
 
 
 def did_close(ls: Server, params: lsp.DidCloseTextDocumentParams) -> None:
-    closed(ls, params.text_document.uri)
+    ls.forget(params.text_document.uri)
 
 
 def notebook_did_open(ls: Server, params: lsp.DidOpenNotebookDocumentParams) -> None:
@@ -41,7 +41,7 @@ def notebook_did_change(ls: Server, params: lsp.DidChangeNotebookDocumentParams)
         return
     if cells.structure:
         for gone in cells.structure.did_close or ():
-            closed(ls, gone.uri)
+            ls.forget(gone.uri)
         for cell in cells.structure.did_open or ():
             opened(ls, cell.uri)
     for content in cells.text_content or ():
@@ -50,7 +50,7 @@ def notebook_did_change(ls: Server, params: lsp.DidChangeNotebookDocumentParams)
 
 def notebook_did_close(ls: Server, params: lsp.DidCloseNotebookDocumentParams) -> None:
     for cell in params.cell_text_documents:
-        closed(ls, cell.uri)
+        ls.forget(cell.uri)
 
 
 def opened(ls: Server, uri: str) -> None:
@@ -71,10 +71,3 @@ def changed(ls: Server, uri: str, changes: Sequence[lsp.TextDocumentContentChang
     if edits:
         start = min(edits[-1].range.start, edits[-1].range.end)
         ls.warm(uri, text.offset_at(start) + len(edits[-1].text))
-
-
-def closed(ls: Server, uri: str) -> None:
-    """Forget a document that is no longer open."""
-    ls.life.closed(uri)
-    if ls.model.loaded:
-        ls.model.loaded.closed(uri)

@@ -78,6 +78,7 @@ def serve_tcp(connect: Callable[[], Connection], host: str, port: int) -> NoRetu
 async def _serve(connection: Connection, reader: BinaryIO, writer: BinaryIO) -> int:
     loop = asyncio.get_running_loop()
     status: asyncio.Future[int] = loop.create_future()
+    inbox: asyncio.Queue[bytes] = asyncio.Queue()
 
     def hang_up(code: int) -> None:
         if not status.done():
@@ -93,16 +94,24 @@ async def _serve(connection: Connection, reader: BinaryIO, writer: BinaryIO) -> 
     def read() -> None:
         try:
             for body in messages(reader):
-                loop.call_soon_threadsafe(connection.received, body)
+                loop.call_soon_threadsafe(inbox.put_nowait, body)
             loop.call_soon_threadsafe(hang_up, 1)
         except (OSError, ValueError, RuntimeError):
             # The socket was closed under us, or the loop is gone: both mean that the connection has ended.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(hang_up, 1)
 
+    async def deliver() -> None:
+        while True:
+            connection.received(await inbox.get())
+            # A request's task takes its first step, and its look at the text, before a change behind it is applied.
+            await asyncio.sleep(0)
+
     connection.connected(write, hang_up)
     threading.Thread(target=read, name="lsp-reader", daemon=True).start()
+    delivery = asyncio.ensure_future(deliver())
     try:
         return await status
     finally:
+        delivery.cancel()
         await connection.closed()

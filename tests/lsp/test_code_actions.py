@@ -101,6 +101,12 @@ async def test_only_the_kinds_that_were_asked_for_are_offered(session: Session, 
     assert len(await actions(session, uri, offset, only=[""])) == 2
 
 
+async def test_where_the_cursor_lands_is_read_ahead(session: Session, workspace: Path) -> None:
+    uri = await session.open(workspace / "landed.go", "package main\n", "go")
+    assert await actions(session, uri, 7) == {}
+    assert await session.raw_request("test/begun", "landed.go, read ahead at 7")
+
+
 async def test_other_languages_and_files_to_be_left_alone_are_offered_nothing(
     session: Session, workspace: Path
 ) -> None:

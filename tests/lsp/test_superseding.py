@@ -63,6 +63,14 @@ async def test_of_many_keys_each_request_is_answered_once_and_the_last_one_wins(
     assert [item.insert_text for item in last] == ["last)"]
 
 
+async def test_a_change_behind_a_request_does_not_reach_it(session: Session, workspace: Path) -> None:
+    text = "#say old)\nprint("
+    uri = await session.open(workspace / "ordered.py", text, "python")
+    request = session.inline(uri, len(text))
+    session.change(uri, 5, 8, "new")
+    assert [item.insert_text for item in await request] == ["old)"]
+
+
 async def test_cancelling_what_is_unknown_or_answered_is_no_fault(session: Session) -> None:
     session.cancel("never asked")
     session.notify("$/cancelRequest", {"id": None})

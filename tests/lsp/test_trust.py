@@ -72,6 +72,14 @@ async def test_a_secret_cell_of_a_repository_that_is_no_workspace(session: Sessi
     assert "ignored" in await refused(session, tmp_path / "build" / "out.py", HELLO)
 
 
+async def test_the_status_is_normal_again_when_the_file_is_closed(session: Session, workspace: Path) -> None:
+    await refused(session, workspace / ".env", HELLO)
+    session.close((workspace / ".env").as_uri())
+    await session.wait_for(
+        "didChangeStatus", lambda status: status["kind"] == "Normal", after=len(session.notifications)
+    )
+
+
 async def test_the_status_is_normal_again_in_the_next_file(session: Session, workspace: Path) -> None:
     await refused(session, workspace / ".env", HELLO)
     uri = await session.open(workspace / "fine.py", HELLO, "python")
