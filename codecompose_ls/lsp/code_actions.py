@@ -53,13 +53,13 @@ async def resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
     return await _with_edit(ls, action, text, selected)
 
 
-async def explain(ls: Server, uri: str, selected: lsp.Range) -> str:
+async def explain(ls: Server, uri: str = "", selected: lsp.Range | None = None) -> str:
     """codecompose.explain: return an outline in Markdown; shown too, unless the client says that it does that."""
     from codecompose_ls.assistants.explain import explain
 
     text, document = ls.workspace.opened(uri), ls.workspace.document(uri)
-    if text is None or document is None or not ls.admits(document):
-        raise JsonRpcInvalidParams("the document is not open, or must be left alone")
+    if text is None or document is None or selected is None or not ls.admits(document):
+        raise JsonRpcInvalidParams("name a document that is open and may be read, and a range in it")
     start, end = text.offset_at(selected.start), text.offset_at(selected.end)
     markdown = await asyncio.to_thread(explain, text.source, start, end)
     if not _shows_explanations(ls):

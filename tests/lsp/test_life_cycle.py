@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pygls.exceptions import JsonRpcException
 
+from codecompose_ls.errors import CodeComposeError
 from codecompose_ls.lsp.client.session import COMMAND, Session
 from tests.lsp.conftest import FAKE, fake
 
@@ -144,6 +145,17 @@ async def test_an_unknown_method_is_answered_and_an_unknown_notification_ignored
     with pytest.raises(JsonRpcException) as raised:
         await session.raw_request("codecompose/unknown", {})
     assert raised.value.code == -32601
+
+
+async def test_a_session_with_a_server_that_ends_says_so_at_once(workspace: Path) -> None:
+    with pytest.raises(CodeComposeError, match="the server has ended"):
+        async with Session.start(command=(sys.executable, "-c", "raise SystemExit('no luck')")):
+            pass
+    async with fake(root=workspace) as session:
+        session.notify("exit")
+        with pytest.raises(CodeComposeError, match="the server has ended"):
+            await session.wait_for("never sent")
+        assert await session.process.wait() == 1
 
 
 @pytest.fixture

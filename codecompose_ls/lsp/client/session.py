@@ -24,6 +24,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 from pygls.protocol import JsonRPCProtocol
 
+from codecompose_ls.errors import CodeComposeError
 from codecompose_ls.lsp import positions
 
 _CONVERTER = converters.get_converter()
@@ -60,7 +61,8 @@ class _Plain(JsonRPCProtocol):
 class Session:
     """A conversation with one server, from `initialize` to `exit`: `async with Session.start(...) as session`.
 
-    Requests raise `pygls.exceptions.JsonRpcException` (with `.code`) when the server answers with an error.
+    Requests raise `pygls.exceptions.JsonRpcException` (with `.code`) when the server answers with an error, and
+    `CodeComposeError` when it has ended.
     """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], initialize: Json, encoding: str) -> None:
@@ -76,6 +78,7 @@ class Session:
         self._versions: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
+        self._has_ended = False
         self.encoding = encoding
         self.process: asyncio.subprocess.Process
         self.initialize_result: Json = {}
@@ -119,15 +122,19 @@ class Session:
             asyncio.ensure_future(self._listen(self.process.stdout)),
             asyncio.ensure_future(self._drain(self.process.stderr)),
         ]
-        self.initialize_result = await self.raw_request("initialize", self._initialize)
+        try:
+            self.initialize_result = await self.raw_request("initialize", self._initialize)
+        except BaseException:
+            await self.__aexit__()
+            raise
         self.notify("initialized", {})
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Say goodbye in order; a server that does not leave within ten seconds is killed."""
         try:
-            if self.process.returncode is None:
-                with suppress(JsonRpcException, ConnectionError, asyncio.TimeoutError):
+            if not self._has_ended:
+                with suppress(JsonRpcException, CodeComposeError):
                     await asyncio.wait_for(self.raw_request("shutdown"), 10)
                 self.notify("exit")
             await asyncio.wait_for(self.process.wait(), 10)
@@ -214,6 +221,8 @@ class Session:
 
     def raw_request(self, method: str, params: Any = None, *, id: int | str | None = None) -> asyncio.Future[Any]:
         """Send any parameters at all, now; the future has the result as plain JSON."""
+        if self._has_ended:
+            raise self._end()
         answer = self._protocol.send_request_async(method, params, msg_id=id)
         return asyncio.ensure_future(asyncio.wait_for(answer, _PATIENCE_S))
 
@@ -233,6 +242,8 @@ class Session:
 
         async def news() -> Any:
             while not (fitting := found()):
+                if self._has_ended:
+                    raise self._end()
                 self._news.clear()
                 await self._news.wait()
             return fitting[0]
@@ -267,9 +278,15 @@ class Session:
 
     async def _listen(self, stdout: asyncio.StreamReader) -> None:
         await run_async(Event(), stdout, self._protocol)
+        self._has_ended = True
+        self._news.set()
         for future in self._protocol._request_futures.values():
             if not future.done():
-                future.set_exception(ConnectionError("the server has ended"))
+                future.set_exception(self._end())
+
+    def _end(self) -> CodeComposeError:
+        said = self.log.decode("utf-8", "replace").strip().splitlines()
+        return CodeComposeError(f"the server has ended{': ' + said[-1] if said else ''}")
 
     async def _drain(self, stderr: asyncio.StreamReader) -> None:
         while text := await stderr.read(65536):
