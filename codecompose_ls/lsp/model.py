@@ -38,7 +38,9 @@ class Model:
         self._changed = changed
         self._pipeline: Pipeline | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._wanted = Settings(enabled=False)
+        self._wanted = Settings()
+        #: Model and threads that were loaded last, or are being loaded.
+        self._named: tuple[str, int] | None = None
         self.fault = ""
 
     @property
@@ -52,11 +54,12 @@ class Model:
 
     def configure(self, settings: Settings) -> None:
         """Serve by these settings from now on; loads in the background if they name another model."""
-        before, self._wanted = self._wanted, settings
+        self._wanted = settings
         if self._pipeline is not None:
             self._pipeline.configure(settings)
-        missing = self._loading is None or self.fault
-        if settings.enabled and (missing or (before.model, before.threads) != (settings.model, settings.threads)):
+        named = (settings.model, settings.threads)
+        if settings.enabled and (named != self._named or self.fault):
+            self._named = named
             self._loading = asyncio.ensure_future(self._replace(self._loading))
             # A callback of the task itself, so that `loading` is over when it is told.
             self._loading.add_done_callback(lambda _: self._changed())

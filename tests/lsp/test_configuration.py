@@ -156,6 +156,15 @@ async def test_another_model_is_loaded_beside_the_running_server(workspace: Path
         assert len(state["asked"]) == 1
 
 
+async def test_a_model_named_while_switched_off_is_loaded_when_switched_on(workspace: Path) -> None:
+    async with fake(root=workspace, options={"model": "first"}) as session:
+        await session.ready()
+        for values in ({"enabled": False, "model": "second"}, {"enabled": True}):
+            session.notify("workspace/didChangeConfiguration", {"settings": values})
+        await session.wait_for("didChangeStatus", lambda status: status["message"] == "model 'second'")
+        assert (await session.raw_request("test/state"))["closed"] == ["first"]
+
+
 async def test_an_unreadable_settings_file_is_left_out(tmp_path: Path) -> None:
     (tmp_path / ".codecompose.toml").write_text("enabled = = false\n")
     async with fake(root=tmp_path) as session:
