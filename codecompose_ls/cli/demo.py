@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file", nargs="?", type=Path, default=_DEFAULT_FILE, help="source file to type (a file of this project)"
     )
     parser.add_argument("--from", dest="first", type=int, help="first line to type, from 1")
-    parser.add_argument("--lines", type=int, default=30, help="how many lines to type (30)")
+    parser.add_argument("--lines", type=int, default=16, help="how many lines to type (16)")
     parser.add_argument("--model", default="base", help="a model's folder or name (base)")
     parser.add_argument("--pause", type=float, help="seconds between keys (0.06 in a terminal, 0 without one)")
 
