@@ -70,8 +70,8 @@ def line_before_body(file: Path) -> int:
     return lines.index('        """Return the price of all articles."""') + 1
 
 
-#: What a person might type there.
-BODY = "return sum(article.total() for article in self.articles)"
+#: How a person might begin there, and go on if nothing is suggested.
+BEGIN, REST = "return self.", "sum_of(article.total() for article in self.articles)"
 SOURCE = '''\
 """A basket of articles."""
 

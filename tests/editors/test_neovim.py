@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.editors import neovim
-from tests.editors.conftest import BODY, line_before_body, require
+from tests.editors.conftest import BEGIN, REST, line_before_body, require
 from tests.editors.neovim import Neovim
 from tests.editors.polling import until
 from tests.editors.server import Server
@@ -22,7 +22,7 @@ one_way = pytest.mark.parametrize("way", [NATIVE_0_12], ids="-".join)
 
 @pytest.fixture
 def nvim(way: tuple[str, str], server: Server, file: Path) -> Iterator[Neovim]:
-    """A terminal with the cursor on a new line in the body of `Basket.total`."""
+    """A terminal, the cursor where the body of `Basket.total` has begun."""
     suite, ghost = way
     require(**neovim.needs(suite))
     with (
@@ -30,6 +30,7 @@ def nvim(way: tuple[str, str], server: Server, file: Path) -> Iterator[Neovim]:
         neovim.running(server, file, suite=suite, ghost=ghost, home=Path(home)) as opened,
     ):
         opened.keys(f"{line_before_body(file)}G", "o")
+        opened.write(BEGIN)
         yield opened
 
 
@@ -37,7 +38,7 @@ def nvim(way: tuple[str, str], server: Server, file: Path) -> Iterator[Neovim]:
 def test_ghost_text_is_shown_accepted_and_counted(
     nvim: Neovim, way: tuple[str, str], server: Server, file: Path, artefacts: Path
 ) -> None:
-    ghost = nvim.type_until_ghost(BODY)
+    ghost = nvim.type_until_ghost(REST)
     completed = nvim.line() + ghost
     assert completed not in nvim.text()
     server.until_counted(shown=1)
@@ -51,7 +52,7 @@ def test_ghost_text_is_shown_accepted_and_counted(
 
 @two_ways
 def test_a_word_of_it_is_taken(nvim: Neovim, server: Server) -> None:
-    ghost = nvim.type_until_ghost(BODY)
+    ghost = nvim.type_until_ghost(REST)
     before = nvim.line()
     nvim.keys("M-Right")
     until(lambda: nvim.line() != before, "a word to be inserted")
@@ -62,7 +63,7 @@ def test_a_word_of_it_is_taken(nvim: Neovim, server: Server) -> None:
 
 @two_ways
 def test_what_is_typed_over_goes(nvim: Neovim, server: Server) -> None:
-    ghost = nvim.type_until_ghost(BODY)
+    ghost = nvim.type_until_ghost(REST)
     server.until_counted(shown=1)
     nvim.write("§")
     until(lambda: nvim.line().endswith("§"), "the key to arrive")
@@ -73,7 +74,7 @@ def test_what_is_typed_over_goes(nvim: Neovim, server: Server) -> None:
 
 @two_ways
 def test_it_is_refused(nvim: Neovim, server: Server) -> None:
-    nvim.type_until_ghost(BODY)
+    nvim.type_until_ghost(REST)
     before = nvim.line()
     server.until_counted(shown=1)
     nvim.keys("C-]")
@@ -87,10 +88,10 @@ def test_switched_off_a_key_does_what_it_did_before(nvim: Neovim, server: Server
     nvim.lua("vim.cmd.CodeCompose('toggle')")
     until(lambda: "switched off" in nvim.status(), "the server to say that it is switched off")
     before = nvim.line()
-    nvim.write(BODY)
+    nvim.write(REST)
     nvim.keys("Tab")
     until(
-        lambda: nvim.line().startswith(before + BODY) and nvim.line().endswith((" ", "\t")),
+        lambda: nvim.line().startswith(before + REST) and nvim.line().endswith((" ", "\t")),
         "a tab after what was typed",
     )
     assert not nvim.ghost()
@@ -99,7 +100,7 @@ def test_switched_off_a_key_does_what_it_did_before(nvim: Neovim, server: Server
 
 @one_way
 def test_the_selection_is_explained(nvim: Neovim) -> None:
-    nvim.keys("Escape")
+    nvim.keys("Escape", "dd", "k")  # without the line that has only begun it is Python
     nvim.lua("""vim.lsp.buf.code_action({
       apply = true,
       filter = function(action) return action.kind == 'codecompose.explain' end,

@@ -5,14 +5,13 @@ A window takes long to open, so the tests share one. Each has a file of its own,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.editors import vscode
-from tests.editors.conftest import BODY, line_before_body, require, write_project
+from tests.editors.conftest import BEGIN, REST, line_before_body, require, write_project
 from tests.editors.polling import until
 from tests.editors.server import Server
 from tests.editors.vscode import VSCode
@@ -34,13 +33,15 @@ def window(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def file(window: VSCode, request: pytest.FixtureRequest) -> Path:
-    """A file open in the window, with the cursor on a new line in the body of `Basket.total`."""
-    copy = window.file.with_name(re.sub(r"\W+", "_", request.node.name) + ".py")
+def file(window: VSCode) -> Path:
+    """A file open in the window, the cursor where the body of `Basket.total` has begun."""
+    number = len(list(window.file.parent.glob("*.py")))
+    copy = window.file.with_name(f"basket{number}.py")
     copy.write_text(window.file.read_text(), encoding="utf-8")
     window.open(copy.name)
     window.at_end_of_line(line_before_body(copy))
     window.press("Enter")
+    window.write(BEGIN)
     return copy
 
 
@@ -53,7 +54,7 @@ def before(server: Server) -> dict[str, int]:
 def test_ghost_text_is_shown_accepted_and_counted(
     before: dict[str, int], window: VSCode, server: Server, file: Path, artefacts: Path
 ) -> None:
-    ghost = window.type_until_ghost(BODY)
+    ghost = window.type_until_ghost(REST)
     completed = window.line() + ghost
     server.until_counted(before, shown=1)
     window.capture(artefacts / "vscode-ghost.png")
@@ -67,18 +68,29 @@ def test_ghost_text_is_shown_accepted_and_counted(
 
 @pytest.mark.usefixtures("file")
 def test_a_word_of_it_is_taken(before: dict[str, int], window: VSCode, server: Server) -> None:
-    ghost = window.type_until_ghost(BODY)
+    ghost = window.type_until_ghost(REST)
+    server.until_counted(before, shown=1)
+    taken = word = ""
+    # A word of one character looks like a key: the editor does not say which it was.
+    while len(word) <= 1 and taken != ghost:
+        until(window.ghost, "the rest of it")
+        word = take_word(window)
+        taken += word
+    assert ghost.startswith(taken)
+    if len(word) > 1:
+        server.until_counted(before, **{"accepted" if taken == ghost else "partly_accepted": 1})
+
+
+def take_word(window: VSCode) -> str:
     typed = window.line()
     window.press("Control+ArrowRight")
     until(lambda: len(window.line()) > len(typed), "a word to be inserted")
-    taken = window.line().removeprefix(typed)
-    assert ghost.startswith(taken)
-    server.until_counted(before, shown=1, **{"accepted" if taken == ghost else "partly_accepted": 1})
+    return window.line().removeprefix(typed)
 
 
 @pytest.mark.usefixtures("file")
 def test_moving_away_dismisses_it(before: dict[str, int], window: VSCode, server: Server) -> None:
-    window.type_until_ghost(BODY)
+    window.type_until_ghost(REST)
     server.until_counted(before, shown=1)
     window.press("ArrowLeft")
     assert server.until_counted(before, dismissed=1)["accepted"] == 0
@@ -86,7 +98,7 @@ def test_moving_away_dismisses_it(before: dict[str, int], window: VSCode, server
 
 @pytest.mark.usefixtures("file")
 def test_the_selection_is_explained(window: VSCode, artefacts: Path) -> None:
-    window.press("Control+a")
+    window.press("Control+Shift+k", "Control+a")  # without the line that has only begun it is Python
     window.command("CodeCompose: Explain Selection")
     preview = window.page.frame_locator("iframe.webview").frame_locator("iframe#active-frame")
     preview.get_by_text("Basket").first.wait_for()

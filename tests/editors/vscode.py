@@ -124,8 +124,8 @@ class VSCode:
         return self.page.evaluate(LINE).replace("\u00a0", " ")
 
     def type_until_ghost(self, text: str) -> str:
-        """Type key by key, as a person who looks up, until something is suggested; returns the ghost text."""
-        for key in text:
+        """Wait, then type key by key, until something is suggested; returns the ghost text."""
+        for key in ["", *text]:
             self.write(key)
             if seen(lambda: self.ghost().strip(), seconds=2):
                 return self.ghost()

@@ -9,6 +9,7 @@
 import * as vscode from 'vscode';
 import type { LanguageClient, Middleware } from 'vscode-languageclient/node';
 
+/** A suggestion on the screen, or on its way there. */
 interface Shown {
     item: vscode.InlineCompletionItem;
     document: vscode.TextDocument;
@@ -40,7 +41,9 @@ export class SuggestionEvents implements vscode.Disposable {
         const item = Array.isArray(result) ? result[0] : result?.items[0];
         if (item && fits(item, context)) {
             const start = document.offsetAt(item.range?.start ?? position);
-            setTimeout(() => this.onDrawn({ item, document, start, text: textOf(item), typed: 0 }), DRAWN_AFTER_MS);
+            const shown = { item, document, start, text: textOf(item), typed: document.offsetAt(position) - start };
+            this.shown = shown;
+            setTimeout(() => this.onDrawn(shown), DRAWN_AFTER_MS);
         }
         return result;
     };
@@ -54,13 +57,11 @@ export class SuggestionEvents implements vscode.Disposable {
         this.listeners.dispose();
     }
 
-    private onDrawn(drawn: Shown): void {
+    private onDrawn(shown: Shown): void {
         const editor = vscode.window.activeTextEditor;
-        if (editor?.document !== drawn.document) return;
-        const typed = common(drawn, drawn.document.offsetAt(editor.selection.active));
-        if (typed === undefined || typed === drawn.text.length) return;
-        this.shown = { ...drawn, typed };
-        this.notify('textDocument/didShowCompletion', drawn.item);
+        if (this.shown !== shown || editor?.document !== shown.document) return;
+        const stands = common(shown, shown.document.offsetAt(editor.selection.active)) !== undefined;
+        if (stands) this.notify('textDocument/didShowCompletion', shown.item);
     }
 
     private onChange({ document, contentChanges, reason }: vscode.TextDocumentChangeEvent): void {
