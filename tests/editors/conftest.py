@@ -8,11 +8,11 @@ A test needs what it needs: a missing editor skips it and says how to get it, un
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.editors.project import write_project
 from tests.editors.server import ROOT, Server
 
 # Read now: the tests run without the user's CODECOMPOSE_ variables.
@@ -54,52 +54,3 @@ def server(tmp_path: Path) -> Server:
 def file(tmp_path: Path) -> Path:
     """A file of a small project, with a function whose body is missing."""
     return write_project(tmp_path / "shop")
-
-
-def write_project(folder: Path) -> Path:
-    """Write a project under git, of one file; returns the file."""
-    folder.mkdir()
-    subprocess.run(["git", "init", "--quiet", folder], check=True)
-    (folder / "basket.py").write_text(SOURCE, encoding="utf-8")
-    return folder / "basket.py"
-
-
-def line_before_body(file: Path) -> int:
-    """The line, counted from 1, that the missing body would follow."""
-    lines = file.read_text().splitlines()
-    return lines.index('        """Return the price of all articles."""') + 1
-
-
-#: How a person might begin there, and go on if nothing is suggested.
-BEGIN, REST = "return self.", "sum_of(article.total() for article in self.articles)"
-SOURCE = '''\
-"""A basket of articles."""
-
-from dataclasses import dataclass, field
-
-
-@dataclass
-class Article:
-    name: str
-    price: float
-    quantity: int = 1
-
-    def total(self) -> float:
-        """Return the price of all of them."""
-        return self.price * self.quantity
-
-
-@dataclass
-class Basket:
-    articles: list[Article] = field(default_factory=list)
-
-    def add(self, article: Article) -> None:
-        """Put an article into the basket."""
-        self.articles.append(article)
-
-    def total(self) -> float:
-        """Return the price of all articles."""
-
-    def __len__(self) -> int:
-        return len(self.articles)
-'''

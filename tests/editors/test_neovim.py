@@ -9,9 +9,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.editors import neovim
-from tests.editors.conftest import BEGIN, REST, line_before_body, require
+from tests.editors.conftest import require
 from tests.editors.neovim import Neovim
 from tests.editors.polling import until
+from tests.editors.project import BEGIN, REST, line_before_body
 from tests.editors.server import Server
 
 EXTMARKS_0_10, NATIVE_0_12, EXTMARKS_0_12 = ("trixie", "auto"), ("forky", "auto"), ("forky", "extmarks")

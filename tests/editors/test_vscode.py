@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.editors import vscode
-from tests.editors.conftest import BEGIN, REST, line_before_body, require, write_project
+from tests.editors.conftest import require
 from tests.editors.polling import until
+from tests.editors.project import BEGIN, REST, line_before_body, write_project
 from tests.editors.server import Server
 from tests.editors.vscode import VSCode
 
