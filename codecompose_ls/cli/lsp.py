@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until the client leaves; the exit status is 0 when it said goodbye in order, 1 when not."""
     address = _address(args.tcp) if args.tcp else None
 
-    # The protocol library makes a thousand classes: a tenth faster without the collector, which shall not visit them later.
+    # The protocol library makes a thousand classes: a tenth faster without the collector, which need not visit them.
     gc.disable()
     from codecompose_ls.lsp import methods, transport
 

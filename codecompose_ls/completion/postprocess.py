@@ -24,6 +24,8 @@ MIN_OVERLAP = 4
 #: After a line that ends so, the next is indented by one step more; by any number of columns.
 _ONE_DEEPER, _ANY_DEEPER = re.compile(r"(?:[:{]|\b(?:do|then|else))$"), re.compile(r"[(\[,=+\-*/|&.\\>]$")
 
+#: All control characters but tab and line breaks, and the mark of undecodable bytes.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 _ONE_SPACE, _SPACED_WORD = re.compile(r"\S $"), re.compile(r" [\w\"'(\[{]")
 
 
@@ -38,6 +40,11 @@ class Result:
 def whitespace_only(text: str, place: Place) -> str:
     """Drop a text with nothing to see."""
     return text if text.strip() else ""
+
+
+def unprintable(text: str, place: Place) -> str:
+    """Drop a text with control characters, or with bytes that are no UTF-8: a model's slip, never code."""
+    return "" if _UNPRINTABLE.search(text) else text
 
 
 def extent(text: str, place: Place) -> str:
@@ -122,6 +129,7 @@ def secrets(text: str, place: Place) -> str:
 
 FILTERS: tuple[Filter, ...] = (
     whitespace_only,
+    unprintable,
     extent,
     repetition,
     indentation,

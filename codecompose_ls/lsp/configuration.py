@@ -59,8 +59,8 @@ def _section(values: Any) -> tuple[Mapping[str, Any], list[Problem]]:
     """Return the settings in what an editor sent; other sections beside ours are not for us."""
     if isinstance(values, dict) and SECTION in values:
         values = values[SECTION]
-    if values is None:
-        return {}, []
+    if values is None or values == []:
+        return {}, []  # an empty Lua table travels as a list
     if not isinstance(values, dict):
         return {}, [Problem("*", f"must be an object with settings, not {values!r}", "editor")]
     return values, []

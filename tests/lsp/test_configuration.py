@@ -115,7 +115,7 @@ async def test_a_wrong_value_gives_one_message_that_names_it_and_changes_nothing
             assert name in messages(session)[-1]
 
 
-@pytest.mark.parametrize(("options", "count"), [(None, 0), ([], 1), ({"codecompose": 3}, 1)])
+@pytest.mark.parametrize(("options", "count"), [(None, 0), ([], 0), ([1], 1), ({"codecompose": 3}, 1)])
 async def test_initialization_options_of_any_kind_are_survived(options: Any, count: int, workspace: Path) -> None:
     async with fake(root=workspace, options=options) as session:
         uri = await session.open(workspace / "options.py", TEXT, "python")

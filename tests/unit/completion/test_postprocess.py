@@ -137,6 +137,9 @@ CASES = [
         (f'token = "{KEY}‸"\n', " # ours", " # ours"),
         ('password = "‸"\n', 'kD8#fQ2!xR7wpZ04"', ""),
     ),
+    *table(
+        "unprintable", "python", ("x = ‸\n", "a\x00", ""), ("x = ‸\n", "caf\ufffd", ""), ("x = ‸\n", "'é\t'", "'é\t'")
+    ),
     *table("whitespace_only", "python", ("x = ‸\n", "  \n ", ""), ("x = ‸\n", "1", "1"), ("x = ‸\n", "", "")),
 ]
 
