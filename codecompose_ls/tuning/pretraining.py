@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import platform
-import signal
 import subprocess
 import sys
 import time
@@ -36,6 +35,7 @@ from codecompose_ls.tuning.corpus import Corpus
 from codecompose_ls.tuning.curve import CURVE, HELD_OUT, append_row, draw_curve, forget_rows
 from codecompose_ls.tuning.export import export
 from codecompose_ls.tuning.held_out import HeldOut, HeldOutLoss
+from codecompose_ls.tuning.interruption import stopping_on_signals
 from codecompose_ls.tuning.machine import Machine
 from codecompose_ls.tuning.muon import Muon
 from codecompose_ls.tuning.network import PRESETS, Network
@@ -145,7 +145,7 @@ class Run:
         batches, first = self._batches(), self.step
         is_save_due, is_measurement_due = _Every(checkpoint_minutes), _Every(held_out_minutes)
         clock = time.monotonic() - self.seconds
-        with _stopping_on_signals(self._stop), _progress_bar(self._done(budget), is_shown=progress) as bar:
+        with stopping_on_signals(self._stop), _progress_bar(self._done(budget), is_shown=progress) as bar:
             while (done := self._done(budget)) < 1 and not self.has_stopped:
                 if is_cooling(done) and not self._is_cooling:
                     self._save(STABLE)
@@ -337,23 +337,3 @@ def _progress_bar(done: float, *, is_shown: bool) -> Any:
 
 def _stack(rows: list[np.ndarray[Any, np.dtype[np.int64]]]) -> Tensor:
     return torch.from_numpy(np.stack(rows))
-
-
-class _stopping_on_signals:
-    """While inside, SIGINT and SIGTERM call `stop`; a second one interrupts at once."""
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self._stop_run = stop
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._handle)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, _: object) -> None:
-        self._stop_run()
-        signal.signal(number, self._before[number])
