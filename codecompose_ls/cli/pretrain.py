@@ -13,8 +13,8 @@ from pathlib import Path
 from codecompose_ls.errors import InputError, MissingExtraError
 
 HELP = "train a tokenizer and a base model from folders of source code"
-EXAMPLE = "codecompose-ls pretrain corpus/*/ --held-out held-out/*/ --output runs/12m --size 12m --minutes 90"
-SIZES = ("tiny", "12m", "30m")
+EXAMPLE = "codecompose-ls pretrain corpus/*/ --held-out held-out/*/ --output runs/7m --size 7m --minutes 90"
+SIZES = ("tiny", "7m", "30m")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="packages to measure on, never to learn from",
     )
-    parser.add_argument("--size", choices=SIZES, default="12m", help="parameters of the model (default: %(default)s)")
+    parser.add_argument("--size", choices=SIZES, default="7m", help="parameters of the model (default: %(default)s)")
     parser.add_argument(
         "--minutes", type=float, help="length of the run, cool-down included; a larger one prolongs a finished run"
     )

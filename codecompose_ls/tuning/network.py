@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-#: Positions whose logits exist at one time in `Network.loss`; vocabulary x this x 4 bytes is the peak it adds.
-HEAD_CHUNK = 2048
+from codecompose_ls.tuning.head_loss import head_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +24,8 @@ class NetworkConfig:
     heads: int
     kv_heads: int
     ffn: int
-    #: A multiple of 64 whose 512-wide embedding in bf16 still fits one shard under 16 MiB.
-    vocabulary: int = 16_320
+    #: Small models spend their parameters better in the layers (Tao et al. 2024): docs/decisions/0005.
+    vocabulary: int = 8_192
     head_dim: int = 64
     context: int = 1024
     rope_theta: float = 100_000.0
@@ -36,8 +34,8 @@ class NetworkConfig:
 
 PRESETS: dict[str, NetworkConfig] = {
     "tiny": NetworkConfig(layers=2, hidden=64, heads=2, kv_heads=1, ffn=128, vocabulary=512, head_dim=32, context=128),
-    "12m": NetworkConfig(layers=10, hidden=256, heads=4, kv_heads=2, ffn=768),
-    "30m": NetworkConfig(layers=8, hidden=512, heads=8, kv_heads=2, ffn=1408),
+    "7m": NetworkConfig(layers=6, hidden=256, heads=4, kv_heads=2, ffn=768),
+    "30m": NetworkConfig(layers=9, hidden=512, heads=8, kv_heads=2, ffn=1408),
 }
 
 
@@ -147,19 +145,5 @@ class Network(nn.Module):
         return F.linear(self.hidden(tokens), self.embedding.weight)
 
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
-        """Return the summed cross entropy in nats; `targets` (batch, length) are -100 where no loss is taken.
-
-        The head runs on `HEAD_CHUNK` positions at a time and its logits are computed again in the backward pass.
-        """
-        states, labels = self.hidden(tokens).flatten(0, 1), targets.flatten()
-        total = states.new_zeros((), dtype=torch.float32)
-        for start in range(0, len(labels), HEAD_CHUNK):
-            part = slice(start, start + HEAD_CHUNK)
-            total = total + checkpoint(
-                _head_loss, states[part], labels[part], self.embedding.weight, use_reentrant=False
-            )
-        return total
-
-
-def _head_loss(states: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
-    return F.cross_entropy(F.linear(states, weight).float(), labels, reduction="sum")
+        """Return the summed cross entropy in nats; `targets` (batch, length) are -100 where no loss is taken."""
+        return head_loss(self.hidden(tokens).flatten(0, 1), self.embedding.weight, targets.flatten())

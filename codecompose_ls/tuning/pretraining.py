@@ -52,7 +52,7 @@ CURVE_STEPS = 20
 class Recipe:
     """What makes two runs the same run: a checkpoint is taken up only under an equal recipe."""
 
-    size: str = "12m"
+    size: str = "7m"
     seed: int = 0
     tokens_per_step: int = 4096
     learning_rate: float = 0.003

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file
 
 from codecompose_ls.tuning import export as exporting
-from codecompose_ls.tuning import network as networks
+from codecompose_ls.tuning import head_loss as head_losses
 from codecompose_ls.tuning.export import export, network_from_hugging_face
 from codecompose_ls.tuning.network import PRESETS, Network
 from codecompose_ls.tuning.tokenizer import Encoder, tokenizer_hash
@@ -127,19 +127,26 @@ def test_the_model_folder_says_what_it_is(network: Network, encoder: Encoder, tm
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_the_chunked_loss_is_the_cross_entropy(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks, "HEAD_CHUNK", 7)
+def test_the_sliced_loss_is_the_cross_entropy(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(head_losses.SLICE, "cpu", 7)
     tokens = torch.randint(0, 512, (2, 11))
     targets = tokens.roll(-1, dims=1)
     targets[0, 3] = -100
     expected = torch.nn.functional.cross_entropy(network(tokens).flatten(0, 1), targets.flatten(), reduction="sum")
     loss = network.loss(tokens, targets)
     assert torch.allclose(loss, expected, rtol=1e-5)
-    loss.backward()
-    gradient = network.embedding.weight.grad.clone()
+    (3 * loss).backward()
+    gradients = {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
     network.zero_grad()
-    expected.backward()
-    assert torch.allclose(gradient, network.embedding.weight.grad, rtol=1e-4, atol=1e-4)
+    (3 * expected).backward()
+    for name, parameter in network.named_parameters():
+        assert torch.allclose(gradients[name], parameter.grad, rtol=1e-4, atol=1e-4), name
+
+
+def test_without_gradients_the_loss_makes_none(network: Network) -> None:
+    tokens = torch.randint(0, 512, (1, 11))
+    with torch.no_grad():
+        assert not network.loss(tokens, tokens).requires_grad
 
 
 def test_a_token_sees_only_what_is_before_it(network: Network) -> None:
@@ -149,7 +156,7 @@ def test_a_token_sees_only_what_is_before_it(network: Network) -> None:
     assert torch.allclose(network(tokens)[0, :15], network(changed)[0, :15], atol=1e-5)
 
 
-@pytest.mark.parametrize(("size", "millions"), [("12m", 12.06), ("30m", 30.5)])
+@pytest.mark.parametrize(("size", "millions"), [("7m", 6.82), ("30m", 29.5)])
 def test_presets_have_the_size_they_are_named_for(size: str, millions: float) -> None:
     with torch.device("meta"):
         parameters = sum(parameter.numel() for parameter in Network(replace(PRESETS[size], context=1)).parameters())
