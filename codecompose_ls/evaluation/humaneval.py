@@ -1,0 +1,215 @@
+"""HumanEval-Infilling: programs with a hole, judged by comparison and, when asked for, by their unit tests.
+
+Bavarian et al. 2022, "Efficient Training of Language Models to Fill in the Middle" (arXiv 2207.14255), section 4. The
+tasks are not ours to ship: they are read from a folder, as the repository openai/human-eval-infilling holds them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from threading import Event
+from typing import Any, Protocol
+
+from codecompose_ls.backends.backend import Backend
+from codecompose_ls.completion.pipeline import Pipeline
+from codecompose_ls.errors import EngineError, InputError
+from codecompose_ls.evaluation.metrics import Interval, percentile, wilson
+from codecompose_ls.evaluation.sandbox import Sandbox
+from codecompose_ls.types import CompletionRequest, Context, Document, Sampling, Trigger
+
+#: Where the tasks can be had.
+ORIGIN = "the folder data/ of the repository openai/human-eval-infilling (MIT)"
+#: Longest middle that a model is let write, in tokens; the longest that was taken out has 272 of ours.
+MAX_TOKENS = 320
+
+
+class Split(str, Enum):
+    """What was taken out of a program: a line, lines, or a run of characters (light: once a program)."""
+
+    SINGLE_LINE = "single-line"
+    MULTI_LINE = "multi-line"
+    RANDOM_SPAN = "random-span"
+    RANDOM_SPAN_LIGHT = "random-span-light"
+
+    @property
+    def file(self) -> str:
+        name = "".join(part.title() for part in self.value.removesuffix("-light").split("-"))
+        return f"HumanEval-{name}Infilling{'Light' if self is Split.RANDOM_SPAN_LIGHT else ''}.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A program without its `middle`, and the text that tests the whole."""
+
+    id: str
+    prefix: str
+    middle: str
+    suffix: str
+    test: str
+    entry_point: str
+
+    def completed(self, middle: str) -> str:
+        return self.prefix + middle + self.suffix
+
+    def program(self, middle: str) -> str:
+        """Return the program with its test, as the authors' `execution.py` joins them."""
+        return f"{self.completed(middle)}\n{self.test}\ncheck({self.entry_point})\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What a model put into a task's hole (None: nothing, and why). `passed` is None where no code was run."""
+
+    task: str
+    text: str | None
+    reason: str
+    latency_ms: float
+    exact_match: bool
+    edit_similarity: float
+    passed: bool | None = None
+    #: Why the tests were not passed.
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A split's figures (docs/metrics.md)."""
+
+    split: str
+    model: str
+    n: int
+    exact_match: Interval
+    edit_similarity: float
+    answered: float
+    pass_at_1: Interval | None
+    p50_ms: float
+    p95_ms: float
+    #: How often each kind of failure was met, the most frequent first.
+    failures: dict[str, int] = field(default_factory=dict)
+
+
+def load(folder: Path, split: Split, *, cases: int | None = None, seed: int = 0) -> list[Task]:
+    """Read a split's tasks, or `cases` of them drawn by a seed; raises `InputError`."""
+    path = next((path for path in (folder / f"{split.file}.gz", folder / split.file) if path.is_file()), None)
+    if path is None:
+        raise InputError(f"{folder}: {split.file}.gz is not there; it can be had from {ORIGIN}")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            tasks = [_task(json.loads(line), split) for line in lines if line.strip()]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: no tasks of HumanEval-Infilling ({error}); take it from {ORIGIN}") from error
+    if cases is None or cases >= len(tasks):
+        return tasks
+    return [tasks[place] for place in sorted(random.Random(seed).sample(range(len(tasks)), cases))]
+
+
+def _task(value: dict[str, Any], split: Split) -> Task:
+    middle, suffix = value["canonical_solution"], value["suffix"]
+    if split is Split.SINGLE_LINE:
+        # In an editor the line that is missing has an end.
+        middle, suffix = middle.removesuffix("\n"), "\n" + suffix
+    return Task(value["task_id"], value["prompt"], middle, suffix, value["test"], value["entry_point"])
+
+
+class Solver(Protocol):
+    """Fills holes."""
+
+    async def solve(self, task: Task) -> tuple[str | None, str]:
+        """Return the text for the hole, or None and why; raises `CodeComposeError` when the backend fails."""
+        ...
+
+
+class LineSolver:
+    """The pipeline that serves editors, asked for a line by hand."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def solve(self, task: Task) -> tuple[str | None, str]:
+        document = Document(f"task:///{task.id}", f"{task.entry_point}.py", "python", task.completed(""))
+        answer = await self._pipeline.complete(CompletionRequest(document, len(task.prefix), Trigger.INVOKED))
+        self._pipeline.closed(document.uri)
+        if answer.reason == "failed":
+            raise EngineError(f"{task.id}: {self._pipeline.last_error}")
+        if answer.suggestion is None:
+            return None, answer.reason
+        # A document's line, so the line alone counts, whatever else was suggested.
+        return answer.suggestion.text.split("\n", 1)[0], ""
+
+
+class SpanSolver:
+    """The backend itself, which ends the text where it thinks that it meets the suffix."""
+
+    def __init__(self, backend: Backend, *, max_tokens: int = MAX_TOKENS) -> None:
+        self._backend, self._sampling = backend, Sampling(max_tokens=max_tokens)
+
+    async def solve(self, task: Task) -> tuple[str | None, str]:
+        context = Context("python", f"{task.entry_point}.py", task.prefix, task.suffix, multiline=True)
+        async with aclosing(self._backend.stream(context, self._sampling, stop=Event())) as pieces:
+            text = "".join([piece.text async for piece in pieces])
+        # No text at all is an answer, too: some holes are empty.
+        return text, ""
+
+
+async def judge(solver: Solver, task: Task, *, sandbox: Sandbox | None = None) -> Solution:
+    """Have a task solved, and judge what came of it; its tests are run where there is a sandbox."""
+    began = time.perf_counter()
+    text, reason = await solver.solve(task)
+    latency_ms = (time.perf_counter() - began) * 1000
+    verdict = sandbox.run(task.program(text)) if sandbox is not None and text is not None else None
+    return Solution(
+        task=task.id,
+        text=text,
+        reason=reason,
+        latency_ms=latency_ms,
+        exact_match=text is not None and _lines(task.completed(text)) == _lines(task.completed(task.middle)),
+        edit_similarity=_similarity(text, task.middle),
+        passed=verdict.passed if verdict is not None else None if sandbox is None else False,
+        failure=verdict.reason if verdict is not None else "",
+    )
+
+
+def figures(solutions: Sequence[Solution], *, split: Split, model: str) -> Figures:
+    """Add up the solutions of a split, of which there is at least one."""
+    n, ran = len(solutions), [solution for solution in solutions if solution.passed is not None]
+    latencies = [solution.latency_ms for solution in solutions]
+    return Figures(
+        split=split.value,
+        model=model,
+        n=n,
+        exact_match=wilson(sum(solution.exact_match for solution in solutions), n),
+        edit_similarity=sum(solution.edit_similarity for solution in solutions) / n,
+        answered=sum(solution.text is not None for solution in solutions) / n,
+        pass_at_1=wilson(sum(bool(solution.passed) for solution in ran), len(ran)) if ran else None,
+        p50_ms=percentile(latencies, 0.5),
+        p95_ms=percentile(latencies, 0.95),
+        failures=dict(Counter(_failures(solutions)).most_common()),
+    )
+
+
+def _failures(solutions: Sequence[Solution]) -> Iterator[str]:
+    for solution in solutions:
+        if solution.text is None:
+            yield solution.reason
+        elif solution.passed is False:
+            yield solution.failure.split(":", 1)[0]
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text without trailing space."""
+    return [line.rstrip() for line in text.split("\n")]
+
+
+def _similarity(text: str | None, middle: str) -> float:
+    from rapidfuzz import fuzz
+
+    return fuzz.ratio(text.rstrip(), middle.rstrip()) / 100 if text is not None else 0.0
