@@ -10,10 +10,8 @@ import gzip
 import json
 import random
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from threading import Event
@@ -22,10 +20,12 @@ from typing import Any, Protocol
 from codecompose_ls.backends.backend import Backend
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.errors import EngineError, InputError
-from codecompose_ls.evaluation.metrics import Interval, percentile, wilson
+from codecompose_ls.evaluation.results import Outcome
 from codecompose_ls.evaluation.sandbox import Sandbox
 from codecompose_ls.types import CompletionRequest, Context, Document, Sampling, Trigger
 
+#: The project of its outcomes.
+NAME = "HumanEval-Infilling"
 #: Where the tasks can be had.
 ORIGIN = "the folder data/ of the repository openai/human-eval-infilling (MIT)"
 #: Longest middle that a model is let write, in tokens; the longest that was taken out has 272 of ours.
@@ -65,38 +65,6 @@ class Task:
         return f"{self.completed(middle)}\n{self.test}\ncheck({self.entry_point})\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """What a model put into a task's hole (None: nothing, and why). `passed` is None where no code was run."""
-
-    task: str
-    text: str | None
-    reason: str
-    latency_ms: float
-    exact_match: bool
-    edit_similarity: float
-    passed: bool | None = None
-    #: Why the tests were not passed.
-    failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """A split's figures (docs/metrics.md)."""
-
-    split: str
-    model: str
-    n: int
-    exact_match: Interval
-    edit_similarity: float
-    answered: float
-    pass_at_1: Interval | None
-    p50_ms: float
-    p95_ms: float
-    #: How often each kind of failure was met, the most frequent first.
-    failures: dict[str, int] = field(default_factory=dict)
-
-
 def load(folder: Path, split: Split, *, cases: int | None = None, seed: int = 0) -> list[Task]:
     """Read a split's tasks, or `cases` of them drawn by a seed; raises `InputError`."""
     path = next((path for path in (folder / f"{split.file}.gz", folder / split.file) if path.is_file()), None)
@@ -123,6 +91,9 @@ def _task(value: dict[str, Any], split: Split) -> Task:
 class Solver(Protocol):
     """Fills holes."""
 
+    @property
+    def name(self) -> str: ...
+
     async def solve(self, task: Task) -> tuple[str | None, str]:
         """Return the text for the hole, or None and why; raises `CodeComposeError` when the backend fails."""
         ...
@@ -131,8 +102,8 @@ class Solver(Protocol):
 class LineSolver:
     """The pipeline that serves editors, asked for a line by hand."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Pipeline, *, name: str) -> None:
+        self._pipeline, self.name = pipeline, name
 
     async def solve(self, task: Task) -> tuple[str | None, str]:
         document = Document(f"task:///{task.id}", f"{task.entry_point}.py", "python", task.completed(""))
@@ -149,59 +120,48 @@ class LineSolver:
 class SpanSolver:
     """The backend itself, which ends the text where it thinks that it meets the suffix."""
 
-    def __init__(self, backend: Backend, *, max_tokens: int = MAX_TOKENS) -> None:
-        self._backend, self._sampling = backend, Sampling(max_tokens=max_tokens)
+    def __init__(self, backend: Backend, *, name: str) -> None:
+        self._backend, self.name = backend, name
 
     async def solve(self, task: Task) -> tuple[str | None, str]:
         context = Context("python", f"{task.entry_point}.py", task.prefix, task.suffix, multiline=True)
-        async with aclosing(self._backend.stream(context, self._sampling, stop=Event())) as pieces:
+        async with aclosing(self._backend.stream(context, Sampling(max_tokens=MAX_TOKENS), stop=Event())) as pieces:
             text = "".join([piece.text async for piece in pieces])
         # No text at all is an answer, too: some holes are empty.
         return text, ""
 
 
-async def judge(solver: Solver, task: Task, *, sandbox: Sandbox | None = None) -> Solution:
-    """Have a task solved, and judge what came of it; its tests are run where there is a sandbox."""
+async def ask(solver: Solver, task: Task, *, split: Split, sandbox: Sandbox | None = None) -> Outcome:
+    """Have a task solved and judge what came of it; its tests are run where there is a sandbox.
+
+    `hit`: the completed program is the original, space at line ends aside. `edit_similarity`: of the middles, whole.
+    The outcome holds both middles, since the tasks are public.
+    """
     began = time.perf_counter()
     text, reason = await solver.solve(task)
     latency_ms = (time.perf_counter() - began) * 1000
-    verdict = sandbox.run(task.program(text)) if sandbox is not None and text is not None else None
-    return Solution(
-        task=task.id,
-        text=text,
+    passed = None if sandbox is None else False
+    if sandbox is not None and text is not None:
+        verdict = sandbox.run(task.program(text))
+        passed, reason = verdict.passed, verdict.reason
+    return Outcome(
+        predictor=solver.name,
+        case=task.id,
+        project=NAME,
+        # "SingleLineInfilling/HumanEval/0/L5": many holes are cut into one program.
+        path_hash=task.id.rsplit("/", 1)[0],
+        language="python",
+        kind=split.value,
+        hit=text is not None and _lines(task.completed(text)) == _lines(task.completed(task.middle)),
+        edit_similarity=_similarity(text, task.middle),
+        hidden_chars=len(task.middle.rstrip()),
+        answered=text is not None,
         reason=reason,
         latency_ms=latency_ms,
-        exact_match=text is not None and _lines(task.completed(text)) == _lines(task.completed(task.middle)),
-        edit_similarity=_similarity(text, task.middle),
-        passed=verdict.passed if verdict is not None else None if sandbox is None else False,
-        failure=verdict.reason if verdict is not None else "",
+        hidden=task.middle,
+        suggested=text,
+        passed=passed,
     )
-
-
-def figures(solutions: Sequence[Solution], *, split: Split, model: str) -> Figures:
-    """Add up the solutions of a split, of which there is at least one."""
-    n, ran = len(solutions), [solution for solution in solutions if solution.passed is not None]
-    latencies = [solution.latency_ms for solution in solutions]
-    return Figures(
-        split=split.value,
-        model=model,
-        n=n,
-        exact_match=wilson(sum(solution.exact_match for solution in solutions), n),
-        edit_similarity=sum(solution.edit_similarity for solution in solutions) / n,
-        answered=sum(solution.text is not None for solution in solutions) / n,
-        pass_at_1=wilson(sum(bool(solution.passed) for solution in ran), len(ran)) if ran else None,
-        p50_ms=percentile(latencies, 0.5),
-        p95_ms=percentile(latencies, 0.95),
-        failures=dict(Counter(_failures(solutions)).most_common()),
-    )
-
-
-def _failures(solutions: Sequence[Solution]) -> Iterator[str]:
-    for solution in solutions:
-        if solution.text is None:
-            yield solution.reason
-        elif solution.passed is False:
-            yield solution.failure.split(":", 1)[0]
 
 
 def _lines(text: str) -> list[str]:

@@ -30,7 +30,8 @@ class Outcome:
     `case` identifies the case in every predictor's outcomes; `path_hash` its file. `hidden_chars` is without trailing
     space. `confidence` is the probability that the suggestion is right (0 to 1). `tokens` and `logprob` (natural, their
     sum) are of the hidden text under the model, None where none was asked. `bleu` holds what BLEU adds up over cases:
-    matching n-grams (n = 1 to 4), n-grams suggested (n = 1 to 4), tokens suggested, tokens hidden.
+    matching n-grams (n = 1 to 4), n-grams suggested (n = 1 to 4), tokens suggested, tokens hidden. `passed`:
+    whether the program that a benchmark's suggestion completes passed its tests, None where no code was run.
     """
 
     predictor: str
@@ -51,6 +52,7 @@ class Outcome:
     bleu: tuple[int, ...] | None = None
     hidden: str | None = None
     suggested: str | None = None
+    passed: bool | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Outcome:
@@ -63,7 +65,7 @@ class Row:
     """The figures of one predictor on a group of cases.
 
     `project`, `kind` and `language` name the group; `ALL` stands for every one of them. `reasons` counts why it was
-    silent. None marks a figure that could not be taken.
+    silent. None marks a figure that could not be taken; `pass_at_1` is a benchmark's.
     """
 
     predictor: str
@@ -81,6 +83,7 @@ class Row:
     p50_ms: float
     p95_ms: float
     reasons: dict[str, int] = field(default_factory=dict)
+    pass_at_1: Interval | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Row:

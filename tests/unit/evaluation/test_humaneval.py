@@ -11,7 +11,8 @@ import pytest
 
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.errors import EngineError, InputError
-from codecompose_ls.evaluation.humaneval import LineSolver, Solution, SpanSolver, Split, Task, figures, judge, load
+from codecompose_ls.evaluation.humaneval import LineSolver, SpanSolver, Split, Task, ask, load
+from codecompose_ls.evaluation.results import Outcome
 from codecompose_ls.evaluation.sandbox import Limits, Sandbox
 from codecompose_ls.settings import Settings
 from tests.fakes import FakeBackend
@@ -83,45 +84,52 @@ def test_a_damaged_file_costs_one_line(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(raised.value)
 
 
+async def of_a_line(task: Task, answer: str | Exception, *, sandbox: Sandbox | None = None) -> Outcome:
+    solver = LineSolver(Pipeline(FakeBackend(answer), Settings()), name="base")
+    return await ask(solver, task, split=Split.SINGLE_LINE, sandbox=sandbox)
+
+
+async def of_a_span(task: Task, answer: str) -> Outcome:
+    return await ask(SpanSolver(FakeBackend(answer), name="base"), task, split=Split.RANDOM_SPAN)
+
+
 async def test_a_line_is_asked_of_the_pipeline_that_serves(line_task: Task) -> None:
     backend = FakeBackend("    y += x\n    return y")
-    solution = await judge(LineSolver(Pipeline(backend, Settings())), line_task)
-    assert solution.text == "    y += x" and solution.exact_match and solution.edit_similarity == 1
-    assert solution.passed is None
+    outcome = await ask(LineSolver(Pipeline(backend, Settings()), name="base"), line_task, split=Split.SINGLE_LINE)
+    assert outcome.suggested == outcome.hidden == "    y += x"
+    assert outcome.hit and outcome.edit_similarity == 1 and outcome.passed is None
+    assert (outcome.predictor, outcome.case, outcome.kind) == ("base", "HumanEval/0", "single-line")
     (asked,) = backend.asked
     assert asked.context.prefix == HEAD and asked.context.suffix == "\n    return y\n"
 
 
 async def test_silence_and_failure_are_told_apart(line_task: Task) -> None:
-    silent = await judge(LineSolver(Pipeline(FakeBackend(""), Settings())), line_task)
-    assert silent.text is None and silent.reason == "empty" and not silent.exact_match
+    silent = await of_a_line(line_task, "")
+    assert not silent.answered and silent.reason == "empty" and not silent.hit and silent.edit_similarity == 0
     with pytest.raises(EngineError, match="HumanEval/0: broken"):
-        await judge(LineSolver(Pipeline(FakeBackend(EngineError("broken")), Settings())), line_task)
+        await of_a_line(line_task, EngineError("broken"))
 
 
 async def test_a_span_is_asked_of_the_backend_and_kept_as_it_is(span_task: Task) -> None:
     backend = FakeBackend("= x\n   ")
-    solution = await judge(SpanSolver(backend, max_tokens=99), span_task)
-    assert solution.text == "= x\n   " and solution.exact_match
+    outcome = await ask(SpanSolver(backend, name="base"), span_task, split=Split.RANDOM_SPAN)
+    assert outcome.suggested == "= x\n   " and outcome.hit
     (asked,) = backend.asked
-    assert asked.context.multiline and asked.sampling.max_tokens == 99
+    assert asked.context.multiline
     assert (asked.context.prefix, asked.context.suffix) == (HEAD + "    y +", " return y\n")
 
 
 async def test_an_empty_span_is_an_answer(tmp_path: Path) -> None:
     text = record(2, prompt=HEAD + "    y += x", middle="", suffix="\n    return y\n")
     (task,) = load(write(tmp_path, Split.RANDOM_SPAN, text), Split.RANDOM_SPAN)
-    solution = await judge(SpanSolver(FakeBackend("")), task)
-    assert solution.text == "" and solution.exact_match
+    outcome = await of_a_span(task, "")
+    assert outcome.answered and outcome.suggested == "" and outcome.hit
 
 
 async def test_only_space_at_line_ends_is_forgiven(span_task: Task) -> None:
-    async def matches(text: str) -> bool:
-        return (await judge(SpanSolver(FakeBackend(text)), span_task)).exact_match
-
-    assert await matches("= x  \n   ")
-    assert not await matches("= x\n    ")
-    assert not await matches("= x")
+    assert (await of_a_span(span_task, "= x  \n   ")).hit
+    assert not (await of_a_span(span_task, "= x\n    ")).hit
+    assert not (await of_a_span(span_task, "= x")).hit
 
 
 @pytest.mark.parametrize(
@@ -135,35 +143,14 @@ async def test_only_space_at_line_ends_is_forgiven(span_task: Task) -> None:
     ],
 )
 async def test_the_tests_decide(line_task: Task, sandbox: Sandbox, text: str, passed: bool, failure: str) -> None:
-    class Says:
-        async def solve(self, task: Task) -> tuple[str | None, str]:
-            return text, ""
-
-    solution = await judge(Says(), line_task, sandbox=sandbox)
-    assert solution.passed is passed and solution.failure.startswith(failure)
+    outcome = await of_a_line(line_task, text, sandbox=sandbox)
+    assert outcome.suggested == text
+    assert outcome.passed is passed and outcome.reason.startswith(failure)
 
 
 async def test_silence_passes_no_test(line_task: Task, sandbox: Sandbox) -> None:
-    silent = await judge(LineSolver(Pipeline(FakeBackend(""), Settings())), line_task, sandbox=sandbox)
-    assert silent.passed is False
-
-
-def test_figures_add_up() -> None:
-    def solution(text: str | None, *, exact: bool, passed: bool | None, failure: str = "") -> Solution:
-        return Solution("t", text, "" if text else "empty", 10.0, exact, 0.5, passed, failure)
-
-    ran = [
-        solution("a", exact=True, passed=True),
-        solution("b", exact=False, passed=True),
-        solution("c", exact=False, passed=False, failure="AssertionError: 1"),
-        solution(None, exact=False, passed=False),
-    ]
-    found = figures(ran, split=Split.SINGLE_LINE, model="base")
-    assert found.n == 4 and found.exact_match.value == 0.25 and found.answered == 0.75 and found.p50_ms == 10
-    assert found.pass_at_1 is not None and found.pass_at_1.value == 0.5
-    assert found.failures == {"AssertionError": 1, "empty": 1}
-    unrun = figures([solution("a", exact=True, passed=None)], split=Split.MULTI_LINE, model="base")
-    assert unrun.pass_at_1 is None and unrun.failures == {}
+    silent = await of_a_line(line_task, "", sandbox=sandbox)
+    assert silent.passed is False and silent.reason == "empty"
 
 
 FOLDER = os.environ.get("CODECOMPOSE_HUMANEVAL_INFILLING", "")
