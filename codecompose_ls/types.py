@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Protocol
 
 
@@ -79,6 +79,17 @@ class Prompt:
     stop_ids: frozenset[int]
 
 
+class Opening(IntEnum):
+    """What an answer that must say something may begin with; each rules out more than the one before it."""
+
+    #: A new line, as where the cursor opens a scope.
+    NEW_LINE = 0
+    #: White space, as where the cursor stands in a line's indentation.
+    SPACE = 1
+    #: Nothing but something to see.
+    VISIBLE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to pick the next token; temperature 0 is greedy."""
@@ -88,6 +99,8 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
     seed: int = 0
+    #: None: the model may end at once. Otherwise it may not, as long as there is anything else to say.
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,25 @@ def tiny_model(
     }
     (folder / "codecompose.json").write_text(json.dumps(metadata), encoding="utf-8")
     return folder
+
+
+def silent_model(folder: Path, *, wishes: tuple[str, ...] = ("<|endoftext|>", "\n", "    ", "print")) -> Path:
+    """Write a model that always wants the first of these tokens; where it may not have it, the next one."""
+    tokenizer, architecture = tiny_tokenizer(), replace(TINY, tie_word_embeddings=False)
+    weights = random_weights(architecture)
+    # One channel is alike for all tokens, and it alone decides: it is about 8 once it is normalised.
+    weights["model.embed_tokens.weight"][:, 0] = 50
+    weights["model.norm.weight"][0] = 1
+    weights["lm_head.weight"][:] = 0
+    for rank, token in enumerate(wishes):
+        weights["lm_head.weight"][one_token(tokenizer, token), 0] = 0.5 * (len(wishes) - rank)
+    return tiny_model(folder, architecture=architecture, weights=weights)
+
+
+def one_token(tokenizer: Tokenizer, text: str) -> int:
+    """Return the id of a sentinel or of a text that is one token."""
+    (number,) = tokenizer.encode(text).ids
+    return int(number)
 
 
 def tiny_tokenizer(vocabulary: int = TINY.vocab_size) -> Tokenizer:

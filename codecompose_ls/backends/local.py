@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.errors import Cancelled, CodeComposeError, EngineError, ModelError
-from codecompose_ls.inference.decoding import Prior, generate
+from codecompose_ls.inference.decoding import Prior, RuledOut, generate
 from codecompose_ls.inference.engine import Engine
+from codecompose_ls.inference.scoring import score
 from codecompose_ls.inference.session import Session
 from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.models.model import load_model
@@ -37,6 +38,7 @@ class LocalBackend:
         self._template = FAMILIES[model.family]
         self._budget = model.context - min(ANSWER_TOKENS, model.context // 4)
         self._tokenizer = Tokenizer(model.tokenizer_path)
+        self._vocabulary = model.architecture.vocab_size
         for sentinel in self._template.sentinels:
             self._tokenizer.token_id(sentinel)  # a tokenizer of another family is refused now, not at every request
         self._prior = prior
@@ -71,6 +73,11 @@ class LocalBackend:
         except (Cancelled, CodeComposeError):
             pass  # the request itself will say what is wrong
 
+    async def score(self, context: Context, text: str) -> list[float]:
+        """Return the natural log probability of each token of `text` after a context; none where it does not fit."""
+        work = partial(self._score, context, text)
+        return [one async for one in self._engine.run(work, priority=Priority.REQUEST, stop=threading.Event())]
+
     def close(self) -> None:
         self._engine.close()
 
@@ -80,10 +87,19 @@ class LocalBackend:
             context, template=self._template, encode=tokenizer.encode, token_id=tokenizer.token_id, budget=self._budget
         )
 
+    @cached_property
+    def _ruled_out(self) -> RuledOut:
+        return self._tokenizer.ruled_out(self._vocabulary)
+
     def _generate(self, context: Context, sampling: Sampling, stop: Stop) -> Iterator[Piece]:
-        decoder = self._tokenizer.decoder()
-        for token in generate(self._session, self._prompt(context), sampling, stop=stop, prior=self._prior):
+        decoder, prompt = self._tokenizer.decoder(), self._prompt(context)
+        ruled_out = self._ruled_out if sampling.opening is not None else {}
+        for token in generate(self._session, prompt, sampling, stop=stop, prior=self._prior, ruled_out=ruled_out):
             yield Piece(decoder.decode(token.id), token.logprob, token.finish)
+
+    def _score(self, context: Context, text: str, stop: Stop) -> Iterator[float]:
+        ids = self._tokenizer.encode(text)
+        return iter(score(self._session, self._prompt(context), ids, stop=stop, prior=self._prior))
 
     def _prefill(self, context: Context, stop: Stop) -> Iterator[Piece]:
         self._session.prefill(self._prompt(context).token_ids, stop=stop)

@@ -18,7 +18,7 @@ from codecompose_ls.completion.debounce import Debounce
 from codecompose_ls.completion.flight import Ask, Flight
 from codecompose_ls.completion.given import Fate, Given
 from codecompose_ls.completion.scope import parser_for, scope_at
-from codecompose_ls.completion.stopping import Place
+from codecompose_ls.completion.stopping import Place, opening
 from codecompose_ls.completion.trigger import silence
 from codecompose_ls.completion.turn import Turn, View, view_of
 from codecompose_ls.settings import Settings
@@ -238,8 +238,10 @@ class Pipeline:
         if self.settings.multi_line == "scope":
             document = view.document
             scope = scope_at(document.text, view.offset, language=document.language, tail=view.window.tail)
-        sampling = Sampling(max_tokens=self.settings.max_tokens)
-        return Ask(view.key, Place(view.window, scope), sampling, priority=priority, invoked=view.invoked)
+        place = Place(view.window, scope)
+        # Silence is for automatic requests. A text that was given to an invoked one serves them, too: it is known.
+        sampling = Sampling(max_tokens=self.settings.max_tokens, opening=opening(place) if view.invoked else None)
+        return Ask(view.key, place, sampling, priority=priority, invoked=view.invoked)
 
     def _launch(self, ask: Ask) -> Flight:
         self._stop(ask.key.uri)

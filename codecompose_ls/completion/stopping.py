@@ -1,6 +1,7 @@
 """When a generation is stopped early: each rule says how much of the text so far to keep, or None to go on.
 
-The engine is stopped as soon as one rule speaks; what it leaves is post-processed like any other text.
+The engine is stopped as soon as one rule speaks; what it leaves is post-processed like any other text. `opening` says
+with what a text must not begin so that something is left of it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from codecompose_ls.completion.scope import Scope, closes, leaves
 from codecompose_ls.completion.window import Window
+from codecompose_ls.types import Opening
 
 #: The same line so often in a row, or the same run of characters so often at the end, is a loop.
 SAME_LINES, SAME_RUNS = 3, 8
@@ -89,6 +91,15 @@ def stop_at(text: str, place: Place) -> int | None:
     """Return how many characters to keep of a text that has gone far enough, or None."""
     ends = [end for rule in RULES if (end := rule(text, place)) is not None]
     return min(ends) if ends else None
+
+
+def opening(place: Place) -> Opening | None:
+    """Return how a text that was asked for by hand may begin; None: before code on its line it may be empty."""
+    if not place.window.ends_line:
+        return None
+    if not place.window.line_prefix.strip():
+        return Opening.SPACE
+    return Opening.VISIBLE if place.scope is None else Opening.NEW_LINE
 
 
 def loop_start(text: str) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from codecompose_ls.errors import Cancelled
 from codecompose_ls.inference.session import Session
 from codecompose_ls.models.model import Array
-from codecompose_ls.types import Prompt, Sampling, Stop
+from codecompose_ls.types import Opening, Prompt, Sampling, Stop
 
 
 class Prior(Protocol):
@@ -32,13 +33,25 @@ class Token:
     finish: str | None = None
 
 
+#: For each opening the ids that it rules out, those of the one before it among them.
+RuledOut = Mapping[Opening, NDArray[np.int64]]
+
+
 def generate(
-    session: Session, prompt: Prompt, sampling: Sampling, *, stop: Stop, prior: Prior | None = None
+    session: Session,
+    prompt: Prompt,
+    sampling: Sampling,
+    *,
+    stop: Stop,
+    prior: Prior | None = None,
+    ruled_out: RuledOut = MappingProxyType({}),
 ) -> Iterator[Token]:
     """Yield tokens after the prompt; the last one has `finish`, and is the stop token itself if the model ended.
 
-    Raises `Cancelled` between two tokens when `stop` is set.
+    `ruled_out` is needed with an opening: until there is something to see, the answer may not end, and each blank
+    token narrows what the next may be. Raises `Cancelled` between two tokens when `stop` is set.
     """
+    bans = _bans(sampling, prompt, ruled_out)
     random = np.random.default_rng(sampling.seed)
     logits = session.prefill(prompt.token_ids, stop=stop)
     length = min(sampling.max_tokens, session.capacity - len(prompt.token_ids))
@@ -46,7 +59,9 @@ def generate(
         probabilities = _softmax(logits)
         if prior is not None:
             probabilities = _mix(probabilities, prior.next(session.tokens))
-        number = choose(probabilities, sampling, random)
+        number = choose(_without(probabilities, bans[0]) if bans else probabilities, sampling, random)
+        if bans:
+            bans = (bans[1:] or bans) if number in bans[-1] else []
         logprob = float(np.log(max(probabilities[number], np.finfo(np.float32).tiny)))
         ended = number in prompt.stop_ids
         yield Token(number, logprob, "stop" if ended else "length" if place == length else None)
@@ -71,6 +86,21 @@ def choose(probabilities: Array, sampling: Sampling, random: np.random.Generator
     # The fewest tokens that reach top_p together.
     count = int(np.searchsorted(np.cumsum(kept), sampling.top_p)) + 1
     return int(random.choice(order[:count], p=kept[:count] / kept[:count].sum()))
+
+
+def _bans(sampling: Sampling, prompt: Prompt, ruled_out: RuledOut) -> list[NDArray[np.int64]]:
+    """Return the ids that may not come first, those that may not follow a blank token, and so on."""
+    if sampling.opening is None:
+        return []
+    stops = np.array(list(prompt.stop_ids), np.int64)
+    return [np.union1d(ruled_out[opening], stops) for opening in Opening if opening >= sampling.opening]
+
+
+def _without(probabilities: Array, ids: NDArray[np.int64]) -> Array:
+    """Return the probabilities of all other tokens; of all, where no other one is possible."""
+    others = probabilities.copy()
+    others[ids] = 0
+    return others if others.any() else probabilities
 
 
 def _mix(probabilities: Array, opinion: tuple[NDArray[np.int64], Array, float]) -> Array:

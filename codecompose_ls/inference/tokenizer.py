@@ -6,7 +6,11 @@ import codecs
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from codecompose_ls.errors import ModelError
+from codecompose_ls.types import Opening
 
 
 class Tokenizer:
@@ -46,6 +50,23 @@ class Tokenizer:
             return self._added[number]
         token: str | None = self._library.id_to_token(number)
         return bytes(map(_byte_alphabet().__getitem__, token or ""))
+
+    def ruled_out(self, vocabulary: int) -> dict[Opening, NDArray[np.int64]]:
+        """Return the ids below `vocabulary` that cannot be an answer's first token, for each way that it may begin.
+
+        Tokens without text (sentinels, padding of the vocabulary) are ruled out always; those that begin with a line
+        break, white space aside, from `SPACE` on, and all that are nothing but white space for `VISIBLE`.
+        """
+        alphabet = {byte: letter for letter, byte in _byte_alphabet().items()}
+        space, breaks = ("".join(alphabet[byte] for byte in marks) for marks in (b" \t\v\f", b"\r\n"))
+        known = {number: token for token, number in self._library.get_vocab().items()}
+        known |= {number: "".join(map(alphabet.__getitem__, content)) for number, content in self._added.items()}
+        texts = np.array([known.get(number, "") for number in range(vocabulary)])
+        line = np.char.lstrip(texts, space)
+        rest = np.char.lstrip(line, breaks)
+        empty, breaks_line, blank = texts == "", rest != line, np.char.lstrip(rest, space + breaks) == ""
+        masks = {Opening.NEW_LINE: empty, Opening.SPACE: empty | breaks_line, Opening.VISIBLE: blank | breaks_line}
+        return {opening: np.flatnonzero(mask) for opening, mask in masks.items()}
 
     def decoder(self) -> Decoder:
         return Decoder(self)

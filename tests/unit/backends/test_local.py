@@ -19,8 +19,8 @@ from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.errors import Cancelled, EngineError, ModelError
 from codecompose_ls.inference.session import Session
 from codecompose_ls.models.model import Array
-from codecompose_ls.types import Context, Piece, Sampling
-from tests.models import tiny_model
+from codecompose_ls.types import Context, Opening, Piece, Sampling
+from tests.models import silent_model, tiny_model
 
 CONTEXT = Context("python", "src/stack.py", "class Stack:\n    def __init__(", "\n        self.items = []\n")
 EIGHT = Sampling(max_tokens=8)
@@ -75,6 +75,20 @@ async def test_it_streams_a_piece_for_each_token(loaded: LocalBackend) -> None:
     assert [piece.finish for piece in made] == [None] * 7 + ["length"]
     assert any(piece.text for piece in made)
     assert all(piece.logprob < 0 for piece in made)
+
+
+@pytest.mark.parametrize(
+    ("opening", "answer"),
+    [(None, ""), (Opening.VISIBLE, "print"), (Opening.SPACE, "    print"), (Opening.NEW_LINE, "\n    print")],
+)
+async def test_a_model_that_would_say_nothing_says_what_the_opening_asks_for(
+    opening: Opening | None, answer: str, tmp_path: Path
+) -> None:
+    backend = LocalBackend(silent_model(tmp_path))
+    made = await pieces(backend, sampling=Sampling(opening=opening))
+    assert "".join(piece.text for piece in made) == answer
+    assert made[-1].finish == "stop"
+    backend.close()
 
 
 async def test_the_same_context_gets_the_same_answer_cold_warm_and_after_others(tiny: Path) -> None:

@@ -12,7 +12,7 @@ from codecompose_ls.backends.backend import Priority
 from codecompose_ls.completion import Pipeline
 from codecompose_ls.errors import BackendError, Cancelled, EngineError
 from codecompose_ls.settings import Settings
-from codecompose_ls.types import Answer, CompletionRequest, Source, Suggestion, Trigger
+from codecompose_ls.types import Answer, CompletionRequest, Opening, Source, Suggestion, Trigger
 from tests.cursor import document, request_at, split
 from tests.fakes import HANG, FakeBackend
 
@@ -265,6 +265,40 @@ class TestInvoked:
         code = "def f(x):\n    ‸\n    return x\n"
         assert (await ask(pipe, code)).reason == "filtered:duplicate_lines"
         assert (await suggest(pipe, code, trigger=Trigger.INVOKED)).text == "return x"
+
+    async def test_the_backend_must_answer_it_and_may_be_silent_to_all_others(self) -> None:
+        backend = FakeBackend("", "sum(items)", "", "")
+        pipe = pipeline(backend)
+        await ask(pipe, CODE)
+        first = await suggest(pipe, CODE, trigger=Trigger.INVOKED)
+        await pipe.shown(first.id)
+        await until(lambda: not pipe._speculations)
+        openings = [asked.sampling.opening for asked in backend.asked]
+        assert openings == [None, Opening.VISIBLE, None, None]
+
+    async def test_what_it_was_given_is_given_to_an_automatic_request_too_until_it_is_dismissed(self) -> None:
+        backend = FakeBackend("", "sum(items)", "")
+        pipe = pipeline(backend)
+        assert (await ask(pipe, CODE)).reason == "empty"
+        first = await suggest(pipe, CODE, trigger=Trigger.INVOKED)
+        again = await suggest(pipe, CODE)
+        rest = await suggest(pipe, typed(CODE, "su"))
+        assert (again.id, rest.id, rest.text) == (first.id, first.id, "m(items)")
+        pipe.dismissed(first.id)
+        assert (await ask(pipe, CODE)).reason == "empty"
+
+    async def test_an_automatic_flights_end_of_text_is_not_its_answer(self) -> None:
+        gate = asyncio.Event()
+        backend = FakeBackend([gate], "sum(items)")
+        pipe = pipeline(backend)
+        automatic = asyncio.ensure_future(ask(pipe, CODE))
+        await backend.called.wait()
+        invoked = asyncio.ensure_future(ask(pipe, CODE, trigger=Trigger.INVOKED))
+        assert (await automatic).reason == "superseded"
+        gate.set()
+        answer = await invoked
+        assert answer.suggestion is not None
+        assert [asked.sampling.opening for asked in backend.asked] == [None, Opening.VISIBLE]
 
     async def test_silence_known_from_an_automatic_request_is_asked_again(self) -> None:
         backend = FakeBackend("", "sum(items)")

@@ -10,11 +10,13 @@ from codecompose_ls.completion.stopping import (
     line_end,
     loop_start,
     next_line,
+    opening,
     repetition,
     scope_end,
     split_lines,
     stop_at,
 )
+from codecompose_ls.types import Opening
 from tests.cursor import place_at
 
 LINE = "def total(items):\n    return ‸\n"
@@ -71,6 +73,24 @@ def test_a_block_ends_before_a_line_that_already_follows() -> None:
     assert text[: next_line(text, place)] == "x = 1\n    return x"
     assert next_line("x = 1\n    return x\nprint(f())", place) is None
     assert next_line("x = 1\n    return x\n", place) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "begins"),
+    [
+        (LINE, Opening.VISIBLE),
+        ("total = compute(‸)\n", Opening.VISIBLE),
+        ("total = compute(‸ + 1)\n", None),
+        ("tot‸al = 1\n", None),
+        ("def f():\n    ‸\n    return 1\n", Opening.SPACE),
+        ("def f():\n    ‸\n", Opening.SPACE),
+        ("‸", Opening.SPACE),
+        (BODY, Opening.NEW_LINE),
+        ("def f(a):‸\n    return a\n", Opening.VISIBLE),
+    ],
+)
+def test_what_was_asked_for_by_hand_must_begin_so_that_something_is_left(code: str, begins: Opening | None) -> None:
+    assert opening(place_at(code)) == begins
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from codecompose_ls.errors import Cancelled
 from codecompose_ls.inference.decoding import Prior, Token, choose, generate
 from codecompose_ls.inference.session import Session
+from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.models.model import Array, load_model
-from codecompose_ls.types import Prompt, Sampling
+from codecompose_ls.types import Opening, Prompt, Sampling
+from tests.models import TINY
 
 NEVER = threading.Event()
 PROMPT = Prompt(tuple(range(20, 60)), frozenset())
@@ -175,3 +177,64 @@ def test_a_prior_is_mixed_in_by_its_weight(session: Session) -> None:
 
 def test_a_silent_prior_changes_nothing(session: Session) -> None:
     assert [token.id for token in tokens(session, prior=Silent())] == [token.id for token in tokens(session)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny: Path) -> Tokenizer:
+    return Tokenizer(tiny / "tokenizer.json")
+
+
+@settings(max_examples=60)
+@given(
+    prompt=st.lists(st.integers(6, TINY.vocab_size - 1), min_size=1, max_size=8),
+    stops=st.frozensets(st.integers(0, TINY.vocab_size - 1), max_size=TINY.vocab_size // 2),
+    opening=st.sampled_from(Opening),
+    temperature=st.sampled_from([0.0, 1.0, 3.0]),
+    seed=st.integers(0, 1000),
+)
+def test_an_answer_with_an_opening_shows_something_before_it_ends(
+    session: Session,
+    tokenizer: Tokenizer,
+    prompt: list[int],
+    stops: frozenset[int],
+    opening: Opening,
+    temperature: float,
+    seed: int,
+) -> None:
+    ruled_out = tokenizer.ruled_out(TINY.vocab_size)
+    sampling = Sampling(max_tokens=4, temperature=temperature, seed=seed, opening=opening)
+    made = list(generate(session, Prompt(tuple(prompt), stops), sampling, stop=NEVER, ruled_out=ruled_out))
+    ids = [token.id for token in made]
+    visible = next(place for place, number in enumerate(ids) if number not in ruled_out[Opening.VISIBLE])
+    # One token of each kind of white space that the opening allows, and then something to see.
+    assert visible <= Opening.VISIBLE - opening
+    assert not stops & set(ids[: visible + 1])
+    assert ids[0] not in ruled_out[opening]
+
+
+def test_an_opening_leaves_the_rest_and_the_log_probability_as_they_are(session: Session, tokenizer: Tokenizer) -> None:
+    free = tokens(session)
+    ruled_out = tokenizer.ruled_out(TINY.vocab_size)
+    stops = frozenset({free[0].id})
+    sampling = Sampling(max_tokens=2, opening=Opening.VISIBLE)
+    first, second = generate(session, Prompt(PROMPT.token_ids, stops), sampling, stop=NEVER, ruled_out=ruled_out)
+    session.rewind(0)
+    logits = session.feed([*PROMPT.token_ids, first.id], rows=2)
+    expected = logits[0] - logits[0].max() - np.log(np.exp(logits[0] - logits[0].max()).sum())
+    assert first.logprob == pytest.approx(expected[first.id], abs=0.5)
+    assert logits[1].max() - logits[1][second.id] < 0.5
+
+
+def test_where_nothing_else_is_possible_an_answer_may_end(session: Session, tokenizer: Tokenizer) -> None:
+    end = tokenizer.token_id("<|endoftext|>")
+    made = list(
+        generate(
+            session,
+            Prompt(PROMPT.token_ids, frozenset({end})),
+            Sampling(opening=Opening.VISIBLE),
+            stop=NEVER,
+            prior=Echo(end, 1.0),
+            ruled_out=tokenizer.ruled_out(TINY.vocab_size),
+        )
+    )
+    assert [(token.id, token.finish) for token in made] == [(end, "stop")]

@@ -13,6 +13,7 @@ from tokenizers import decoders, models
 from codecompose_ls.errors import ModelError
 from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.prompt.templates import CODECOMPOSE
+from codecompose_ls.types import Opening
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
@@ -56,6 +57,34 @@ def test_half_a_surrogate_pair_is_no_error(tokenizer: Tokenizer) -> None:
 
 def test_special_tokens_and_ids_beyond_the_vocabulary_have_no_text(tokenizer: Tokenizer) -> None:
     assert decoded(tokenizer, [tokenizer.token_id("<|endoftext|>"), 100_000]) == ""
+
+
+def test_what_an_answer_may_not_begin_with(tmp_path: Path) -> None:
+    # GPT-2's alphabet spells space Ġ, line feed Ċ, carriage return č and tab ĉ.
+    spelled = ["x", "Ġx", ")Ċ", "Ġ", "ĉĉ", "Ċ", "č", "ĊĠĠ", "ĠĊ", "Ċ}"]
+    library = Library(models.BPE(vocab={token: number for number, token in enumerate(spelled)}, merges=[]))
+    library.decoder = decoders.ByteLevel()
+    library.add_special_tokens(["<|endoftext|>"])
+    library.add_tokens(["  "])
+    library.save(str(tmp_path / "tokenizer.json"))
+    ruled_out = Tokenizer(tmp_path / "tokenizer.json").ruled_out(13)
+    names = [*spelled, "<|endoftext|>", "two spaces", "padding"]
+    found = {opening: {names[number] for number in ids} for opening, ids in ruled_out.items()}
+    nothing = {"<|endoftext|>", "padding"}
+    line_breaks = {"Ċ", "č", "ĊĠĠ", "ĠĊ", "Ċ}"}
+    assert found == {
+        Opening.NEW_LINE: nothing,
+        Opening.SPACE: nothing | line_breaks,
+        Opening.VISIBLE: nothing | line_breaks | {"Ġ", "ĉĉ", "two spaces"},
+    }
+
+
+def test_each_token_that_is_ruled_out_shows_nothing_first(tokenizer: Tokenizer) -> None:
+    ruled_out = tokenizer.ruled_out(600)
+    for number in range(600):
+        text = tokenizer.token_bytes(number)
+        assert (number in ruled_out[Opening.NEW_LINE]) == (not text)
+        assert (number in ruled_out[Opening.VISIBLE]) == (not text.strip() or text.strip(b" \t")[:1] == b"\n")
 
 
 def test_a_missing_sentinel_is_named(tokenizer: Tokenizer) -> None:
