@@ -1,7 +1,8 @@
 """Settings at the protocol's border: initializationOptions, didChangeConfiguration, workspace/configuration.
 
-The editor may send them bare or in a section `codecompose`, pushed or pulled. Each problem is shown once; the server
-lives on with the value before.
+The editor may send them bare or in a section `codecompose`, pushed or pulled, and always sends all that it has to say:
+what came before is forgotten, down to the initializationOptions, which stay. null is for what it leaves to the other
+sources. Each problem is shown once; the server lives on with the value before.
 """
 
 from __future__ import annotations
@@ -28,21 +29,27 @@ class Configuration:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._told: set[str] = set()
-        self._editor: dict[str, Any] = {}
+        self._options: Mapping[str, Any] = {}
+        self._sent: Mapping[str, Any] = {}
         self._settings: dict[Path | None, Settings] = {}
         self._problems: list[Problem] = []
 
-    def update(self, values: Any) -> None:
-        """Lay what the editor sent over what it sent before; every source will be read anew."""
-        given, problems = _section(values)
-        self._editor.update(given)
-        self._problems += problems
+    def start(self, options: Any) -> None:
+        """Take the initializationOptions."""
+        self._options = self._section(options) or {}
+
+    def update(self, values: Any = None) -> None:
+        """Take what the editor sent in place of what it sent before, if it did; every source will be read anew."""
+        section = self._section(values)
+        if section is not None:
+            self._sent = section
         self._settings.clear()
 
     def settings(self, root: Path | None = None) -> Settings:
         """Return the settings for the documents of a project, or those of the user alone."""
         if root not in self._settings:
-            self._settings[root], problems = layers.load(root=root, editor=self._editor)
+            said = {name: value for name, value in {**self._options, **self._sent}.items() if value is not None}
+            self._settings[root], problems = layers.load(root=root, editor=said)
             self._problems += problems
         return self._settings[root]
 
@@ -54,16 +61,18 @@ class Configuration:
                 self._tell(text)
         self._problems.clear()
 
-
-def _section(values: Any) -> tuple[Mapping[str, Any], list[Problem]]:
-    """Return the settings in what an editor sent; other sections beside ours are not for us."""
-    if isinstance(values, dict) and SECTION in values:
-        values = values[SECTION]
-    if values is None or values == []:
-        return {}, []  # an empty Lua table travels as a list
-    if not isinstance(values, dict):
-        return {}, [Problem("*", f"must be an object with settings, not {values!r}", "editor")]
-    return values, []
+    def _section(self, values: Any) -> Mapping[str, Any] | None:
+        """Return the settings in what an editor sent, other sections beside ours left out; None if it sent none."""
+        if values is None:
+            return None
+        if isinstance(values, dict) and SECTION in values:
+            values = values[SECTION]
+        if values is None or values == []:
+            return {}  # an empty Lua table travels as a list
+        if not isinstance(values, dict):
+            self._problems.append(Problem("*", f"must be an object with settings, not {values!r}", "editor"))
+            return None
+        return values
 
 
 async def did_change_configuration(ls: Server, params: lsp.DidChangeConfigurationParams) -> None:
@@ -74,7 +83,7 @@ async def did_change_configuration(ls: Server, params: lsp.DidChangeConfiguratio
         pulled = await ls.workspace_configuration_async(
             lsp.ConfigurationParams([lsp.ConfigurationItem(section=SECTION)])
         )
-        values = next(iter(pulled), None)
+        values = {SECTION: next(iter(pulled), None)}
     apply(ls, values)
 
 

@@ -46,7 +46,8 @@ def server(load: model.Load = model.load) -> Server:
 
 
 def initialize(ls: Server, params: lsp.InitializeParams) -> None:
-    ls.configure(params.initialization_options)
+    ls.configuration.start(params.initialization_options)
+    ls.configure()
     if ls.settings.popup:
         completion.offer(ls)
 

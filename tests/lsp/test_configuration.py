@@ -46,6 +46,45 @@ async def test_the_editor_sets_bare_or_in_a_section_while_the_server_runs(sectio
             assert len(await session.inline(uri, len(TEXT))) == count
 
 
+async def answered(session: Session, workspace: Path, settings: Any) -> list[str]:
+    """Send settings; return the languages in which there is a suggestion then."""
+    session.notify("workspace/didChangeConfiguration", {"settings": settings})
+    found = []
+    for language in ("go", "python"):
+        uri = await session.open(workspace / f"answered.{language}", TEXT, language)
+        found += [language] * len(await session.inline(uri, len(TEXT)))
+    return found
+
+
+@pytest.mark.parametrize("section", [False, True])
+async def test_a_setting_that_was_removed_is_again_what_the_server_was_started_with(
+    section: bool, workspace: Path
+) -> None:
+    def sent(**values: Any) -> Any:
+        return {"codecompose": values, "editor": {"tabSize": 4}} if section else values
+
+    async with fake(root=workspace, options={"disabledLanguages": ["go"]}) as session:
+        assert await answered(session, workspace, sent(enabled=False)) == []
+        assert await answered(session, workspace, sent()) == ["python"]
+        assert await answered(session, workspace, sent(disabledLanguages=[])) == ["go", "python"]
+        assert await answered(session, workspace, sent(maxTokens=8)) == ["python"]
+        # null is how VS Code says that the user has removed what the server was started with.
+        assert await answered(session, workspace, sent(disabledLanguages=None)) == ["go", "python"]
+        assert await answered(session, workspace, [] if not section else {"codecompose": []}) == ["python"]
+        assert messages(session) == []
+
+
+async def test_what_was_sent_holds_until_something_else_is_sent(workspace: Path) -> None:
+    async with fake(root=workspace) as session:
+        assert await answered(session, workspace, {"disabledLanguages": ["go"]}) == ["python"]
+        for nothing in (None, "text", ["not", "an", "object"]):
+            assert await answered(session, workspace, nothing) == ["python"]
+        change = {"event": {"added": [], "removed": []}}
+        session.notify("workspace/didChangeWorkspaceFolders", change)
+        uri = await session.open(workspace / "still.go", TEXT, "go")
+        assert await session.inline(uri, len(TEXT)) == []
+
+
 async def test_the_user_file_the_project_file_and_the_environment_are_read(tmp_path: Path) -> None:
     user, project = tmp_path / "user.toml", tmp_path / "project"
     project.mkdir()
@@ -97,7 +136,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"ignore": [1]}, "ignore"),
     ({"multiLine": "always"}, "multiLine"),
     ({"modle": "base"}, "modle"),
-    ({"threads": None}, "threads"),
+    ({"threads": True}, "threads"),
     (["not", "an", "object"], "object"),
     ("text", "object"),
     (5, "object"),
@@ -126,7 +165,7 @@ async def test_initialization_options_of_any_kind_are_survived(options: Any, cou
 class Pulled(Session):
     """A client that answers workspace/configuration."""
 
-    settings: Mapping[str, Any] = {"disabledLanguages": ["python"]}
+    settings: Mapping[str, Any] | None = {"disabledLanguages": ["python"]}
 
     def reply(self, method: str, params: Any) -> Any:
         return [self.settings for _ in params["items"]] if method == "workspace/configuration" else None
@@ -142,6 +181,11 @@ async def test_a_client_that_sends_no_settings_is_asked_for_them(workspace: Path
         assert asked["items"] == [{"section": "codecompose"}]
         await session.wait_for("didChangeStatus", lambda status: status["kind"] == "Inactive")
         assert await session.inline(uri, len(TEXT)) == []
+        # All of it removed: VS Code then has null for the section.
+        session.settings, heard = None, len(session.notifications)
+        session.notify("workspace/didChangeConfiguration", {"settings": None})
+        await session.wait_for("didChangeStatus", lambda status: status["kind"] == "Normal", after=heard)
+        assert len(await session.inline(uri, len(TEXT))) == 1
 
 
 async def test_another_model_is_loaded_beside_the_running_server(workspace: Path) -> None:
@@ -159,7 +203,8 @@ async def test_another_model_is_loaded_beside_the_running_server(workspace: Path
 async def test_a_model_named_while_switched_off_is_loaded_when_switched_on(workspace: Path) -> None:
     async with fake(root=workspace, options={"model": "first"}) as session:
         await session.ready()
-        for values in ({"enabled": False, "model": "second"}, {"enabled": True}):
+        for enabled in (False, True):
+            values = {"enabled": enabled, "model": "second"}
             session.notify("workspace/didChangeConfiguration", {"settings": values})
         await session.wait_for("didChangeStatus", lambda status: status["message"] == "model 'second'")
         assert (await session.raw_request("test/state"))["closed"] == ["first"]

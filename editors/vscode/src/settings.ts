@@ -1,7 +1,7 @@
 /** The user's settings as the server takes them; their schema is in package.json. */
 import * as vscode from 'vscode';
 
-/** What the user has chosen. What was left alone is not sent, so that the server's own settings file can decide it. */
+/** What the user has chosen; null for what was left alone, or is again, so that the server's own settings file decides it. */
 export function chosen(extension: vscode.Extension<unknown>): Record<string, unknown> {
     const configuration = vscode.workspace.getConfiguration('codecompose');
     const properties: Record<string, unknown> = extension.packageJSON.contributes.configuration.properties;
@@ -9,8 +9,7 @@ export function chosen(extension: vscode.Extension<unknown>): Record<string, unk
     return Object.fromEntries(
         names
             .filter(name => !name.startsWith('server.'))
-            .map(name => [name, configuration.inspect(name)?.globalValue])
-            .filter(([, value]) => value !== undefined),
+            .map(name => [name, configuration.inspect(name)?.globalValue ?? null]),
     );
 }
 
