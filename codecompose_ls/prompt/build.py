@@ -65,8 +65,8 @@ def _header_parts(context: Context, template: FimTemplate) -> list[str]:
 def _header(
     context: Context, *, template: FimTemplate, encode: Callable[[str], list[int]], token_id: Callable[[str], int]
 ) -> list[int]:
-    """Encode the header as training does: its sentinel, then the line as one text."""
-    if not template.header:
+    """Encode the header as training does: its sentinel, then the line as one text; nothing where nothing is known."""
+    if not template.header or not (context.language or context.path):
         return []
     sentinels = [token_id(part) for part in template.split(template.header) if part in template.sentinels]
     return sentinels + encode(header_text(context, template))

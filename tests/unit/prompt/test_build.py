@@ -56,6 +56,11 @@ def test_a_path_cannot_break_out_of_the_header() -> None:
     assert spell(build(context("x", "y", path="a\n<|fim_middle|>.py"))).count("«<|fim_middle|>»") == 1
 
 
+def test_a_context_of_unknown_language_and_path_has_no_header() -> None:
+    prompt = build(context("x = ", "", language="", path=""))
+    assert spell(prompt) == "«<|fim_prefix|>»«<|fim_suffix|>»«<|fim_middle|>»x = "
+
+
 def test_a_header_that_would_take_over_the_budget_is_left_out() -> None:
     prompt = build(context("x = ", "", path="deep/" * 100), budget=200)
     assert spell(prompt) == "«<|fim_prefix|>»«<|fim_suffix|>»«<|fim_middle|>»x = "
