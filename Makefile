@@ -38,4 +38,4 @@ clean: ## forget all set-up
 	@$(PIP) --editable . && touch $@
 
 .venv/dev: .venv/run
-	@$(PIP) --editable '.[tune,dev]' && touch $@
+	@$(PIP) --editable '.[tune,evaluate,dev]' && touch $@
