@@ -1,4 +1,4 @@
-"""`codecompose-ls evaluate FOLDER`: how well hidden lines of real files are completed (figures: docs/metrics.md)."""
+"""`codecompose-ls evaluate FOLDER`: how well lines of real files are completed (figures: docs/metrics.md)."""
 
 from __future__ import annotations
 
@@ -6,28 +6,43 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codecompose_ls import __version__
 from codecompose_ls.errors import InputError
 from codecompose_ls.languages import LANGUAGES
 
 if TYPE_CHECKING:
-    from codecompose_ls.evaluation.hidden_lines import Case
-    from codecompose_ls.evaluation.runner import Outcome
+    from codecompose_ls.evaluation.hidden_lines import Source
+    from codecompose_ls.evaluation.history import Replay
+    from codecompose_ls.evaluation.results import Results
+    from codecompose_ls.evaluation.study import Study
     from codecompose_ls.settings import Settings
 
-HELP = "measure how well hidden lines of a folder are completed"
-EXAMPLE = "codecompose-ls evaluate src --cases 200 --floor"
+HELP = "measure how well hidden lines, or those that a repository's history added, are completed"
+EXAMPLE = "codecompose-ls evaluate . --since 6m --arms floor,full,no-suffix --output report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="the project's folder")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a project's folder or git repository")
     parser.add_argument("--each", action="store_true", help="every folder in FOLDER is a project of its own")
-    parser.add_argument("--model", help="a model's folder or name (the one the settings name)")
+    parser.add_argument(
+        "--since",
+        metavar="REV|DATE|DURATION",
+        help="ask for the lines that later commits added, knowing the repository as it was then "
+        "(v2.1, 2025-06-01, or 90d, 12w, 6m, 1y before HEAD)",
+    )
+    parser.add_argument(
+        "--model", action="append", metavar="NAME", help="a model's folder or name; give it again for several"
+    )
+    parser.add_argument(
+        "--arms",
+        default="full",
+        metavar="LIST",
+        help="what each model is told: full, no-suffix, no-metadata, prefix, prefix+suffix; floor is no model (full)",
+    )
     parser.add_argument("--no-model", action="store_true", help="measure the floor alone")
     parser.add_argument("--floor", action="store_true", help="measure the n-gram floor, too")
     parser.add_argument("--cases", type=int, default=100, metavar="N", help="cases of each kind (100)")
@@ -38,88 +53,129 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trigger", choices=("invoked", "automatic"), default="invoked", help="automatic may stay silent (invoked)"
     )
     parser.add_argument(
-        "--no-suffix", action="store_true", help="hide all text after the cursor, too: what is it worth?"
+        "--no-suffix", action="store_true", help="hide all text after the cursor from every predictor, the floor too"
     )
+    parser.add_argument("--fresh", action="store_true", help="forget what an earlier run of the same has found")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="keep the results there, as results.json")
+    parser.add_argument("--keep-code", action="store_true", help="keep hidden and suggested code in the results")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the cases, ask every predictor, print the figures."""
-    from codecompose_ls import settings
-    from codecompose_ls.evaluation import report
-    from codecompose_ls.evaluation.hidden_lines import draw
-    from codecompose_ls.evaluation.projects import find_projects
+    """Draw the cases, ask every predictor, print and keep the figures."""
+    from codecompose_ls.evaluation import bleu, report
+    from codecompose_ls.evaluation.results import Results
 
     if args.cases < 1 or args.per_file < 1:
         raise InputError("--cases and --per-file must be at least 1")
-    loaded, problems = settings.load(root=args.folder)
-    for problem in problems:
-        print(f"codecompose-ls: {problem}", file=sys.stderr)
-    loaded = replace(loaded, model=args.model or loaded.model)
-    projects = find_projects(args.folder, each=args.each, language=args.language, ignore=loaded.ignore)
-    cases = draw(projects, cases=args.cases, per_file=args.per_file, seed=args.seed)
-    if not cases:
-        raise InputError(f"{args.folder}: no line in its files can be hidden")
-    if args.no_suffix:
-        cases = [replace(case, text=case.text[: case.offset]) for case in cases]
-    outcomes: list[Outcome] = []
-    if args.floor or args.no_model:
-        from codecompose_ls.evaluation.floor import Floor
-        from codecompose_ls.evaluation.runner import run as ask
-
-        outcomes += asyncio.run(ask(Floor(projects), cases))
-    if not args.no_model:
-        outcomes += asyncio.run(_ask_model(cases, loaded, args.trigger))
+    settings = _settings(args)
+    sources, replays = _sources(args)
+    study = _study(args, settings, sources)
+    if not bleu.is_available():
+        print("codecompose-ls: BLEU is left out: pip install 'codecompose-ls[evaluate]'", file=sys.stderr)
+    outcomes = asyncio.run(study.run())
+    results = Results(
+        conditions=_conditions(args, settings, study)
+        | {"history": {one.source.asked.name: _told(one) for one in replays}},
+        rows=tuple(report.rows(outcomes)),
+        comparisons=tuple(report.comparisons(outcomes)),
+        outcomes=tuple(outcomes),
+    )
+    if args.output:
+        print(f"codecompose-ls: results are in {results.save(args.output)}", file=sys.stderr)
     if args.json:
-        print(json.dumps(report.as_json(outcomes, conditions=_conditions(args, loaded)), indent=2))
+        shown = results.to_json()
+        del shown["outcomes"]
+        print(json.dumps(shown, indent=2))
     else:
-        _print(outcomes)
+        _print(results)
     return 0
 
 
-async def _ask_model(cases: Sequence[Case], settings: Settings, trigger: str) -> list[Outcome]:
-    from codecompose_ls.backends.local import LocalBackend
-    from codecompose_ls.completion.pipeline import Pipeline
-    from codecompose_ls.evaluation.runner import PipelinePredictor
-    from codecompose_ls.evaluation.runner import run as ask
-    from codecompose_ls.models.registry import resolve
+def _settings(args: argparse.Namespace) -> Settings:
+    """Load the settings; what one project says holds for its own files, and for the pipeline when it is alone."""
+    from codecompose_ls import settings
+
+    loaded, problems = settings.load(root=args.folders[0] if len(args.folders) == 1 and not args.each else None)
+    for problem in problems:
+        print(f"codecompose-ls: {problem}", file=sys.stderr)
+    return loaded
+
+
+def _sources(args: argparse.Namespace) -> tuple[list[Source], list[Replay]]:
+    from codecompose_ls.evaluation.hidden_lines import Source
+    from codecompose_ls.evaluation.history import replays
+    from codecompose_ls.evaluation.projects import find_projects
+
+    if args.since is None:
+        projects = find_projects(args.folders, each=args.each)
+        return [Source(project, project.only(args.language)) for project in projects], []
+    found = replays(args.folders, args.since, each=args.each, language=args.language)
+    for replay in found:
+        print(f"codecompose-ls: {replay}", file=sys.stderr)
+    return [replay.source for replay in found], found
+
+
+def _study(args: argparse.Namespace, settings: Settings, sources: list[Source]) -> Study:
+    from codecompose_ls.evaluation.arms import FLOOR
+    from codecompose_ls.evaluation.hidden_lines import draw
+    from codecompose_ls.evaluation.study import Study
     from codecompose_ls.types import Trigger
 
-    backend = LocalBackend(resolve(settings.model), threads=settings.threads)
-    pipeline = Pipeline(backend, settings)
-    try:
-        predictor = PipelinePredictor(pipeline, name=Path(settings.model).name, trigger=Trigger(trigger))
-        return await ask(predictor, cases)
-    finally:
-        pipeline.close()
-        backend.close()
+    cases = draw(sources, cases=args.cases, per_file=args.per_file, seed=args.seed)
+    if not cases:
+        what = f"{args.language} files" if args.language else "files with a line to hide"
+        raise InputError(f"{', '.join(map(str, args.folders))}: no {what}")
+    if args.no_suffix:
+        cases = [replace(case, text=case.text[: case.offset]) for case in cases]
+    arms = [] if args.no_model else [arm.strip() for arm in args.arms.split(",")]
+    return Study(
+        cases=cases,
+        settings=settings,
+        models=args.model or [settings.model],
+        arms=[FLOOR, *arms] if args.floor or args.no_model else arms,
+        trigger=Trigger(args.trigger),
+        fresh=args.fresh,
+        keep_code=args.keep_code,
+    )
 
 
-def _conditions(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+def _told(replay: Replay) -> dict[str, Any]:
+    told = {name: getattr(replay, name) for name in ("since", "since_date", "head", "head_date", "added", "asked")}
+    return told
+
+
+def _conditions(args: argparse.Namespace, settings: Settings, study: Study) -> dict[str, Any]:
     """Return what someone else needs to take the same figures."""
+    from codecompose_ls.evaluation import bleu
+
     return {
-        "folder": args.folder.resolve().name,
-        "each": args.each,
+        "projects": sorted({case.project.name for case in study.cases}),
+        "since": args.since,
         "language": args.language,
         "cases": args.cases,
         "per_file": args.per_file,
         "seed": args.seed,
         "trigger": args.trigger,
         "suffix": not args.no_suffix,
-        "model": None if args.no_model else settings.model,
+        "arms": list(study.arms),
+        "models": study.hashes(),
         "multi_line": settings.multi_line,
         "max_tokens": settings.max_tokens,
+        "bleu": bleu.signature() if bleu.is_available() else None,
         "version": __version__,
     }
 
 
-def _print(outcomes: Sequence[Outcome]) -> None:
+def _print(results: Results) -> None:
     from rich.console import Console
 
     from codecompose_ls.evaluation import report
 
     console = Console()
-    console.width = max(100, console.width)
-    console.print(report.table(report.rows(outcomes)))
-    for comparison in report.comparisons(outcomes):
+    console.width = max(120, console.width)
+    console.print(report.table(results.rows))
+    for comparison in results.comparisons:
         print(report.sentence(comparison))
+    if results.conditions["bleu"]:
+        print(f"BLEU: sacrebleu {results.conditions['bleu']}")

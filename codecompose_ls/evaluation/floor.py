@@ -90,9 +90,8 @@ class Floor:
 
     name = "floor"
 
-    def __init__(self, projects: Sequence[Project]) -> None:
-        self._projects = {project.name: project for project in projects}
-        self._indexed: tuple[str, ProjectIndex] | None = None
+    def __init__(self) -> None:
+        self._indexed: tuple[Project, ProjectIndex] | None = None
 
     def prepare(self, case: Case) -> None:
         """Index the case's project, unless that is the last one indexed."""
@@ -103,9 +102,13 @@ class Floor:
         text = complete_line(case, self._index(case.project))
         return Prediction(text, "" if text is not None else "no match")
 
-    def _index(self, name: str) -> ProjectIndex:
-        if self._indexed is None or self._indexed[0] != name:
-            self._indexed = (name, ProjectIndex(self._projects[name]))
+    async def score(self, case: Case) -> Sequence[float]:
+        """Return nothing: the floor has no opinion on how likely a text is."""
+        return ()
+
+    def _index(self, project: Project) -> ProjectIndex:
+        if self._indexed is None or self._indexed[0] != project:
+            self._indexed = (project, ProjectIndex(project))
         return self._indexed[1]
 
 

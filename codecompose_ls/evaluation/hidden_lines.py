@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -27,15 +29,52 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One question: `text` is the file without `hidden`, which stood at `offset` up to the end of its line."""
+    """One question: `text` is the file without `hidden`, which stood at `offset` up to the end of its line.
 
-    project: str
+    `project` is the workspace as a predictor may know it; its own version of the file at `path` is not for looking at.
+    """
+
+    project: Project
     path: str
     language: str
     kind: Kind
     text: str
     offset: int
     hidden: str
+
+    @property
+    def id(self) -> str:
+        """A name for the case that is the same in every run, and tells nothing of the code."""
+        digest = hashlib.sha256()
+        for part in (self.project.name, self.path, self.kind.value, str(self.offset), self.hidden, self.text):
+            digest.update(f"{len(part)} {part}".encode(errors="surrogatepass"))
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where cases come from: the files of `asked`, while `workspace` is known; one project, or two states of it.
+
+    `lines` are those that may be hidden (from 0, by path, ended by LF); None stands for all lines of all files.
+    """
+
+    workspace: Project
+    asked: Project
+    lines: Mapping[str, frozenset[int]] | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files with lines to hide."""
+        return tuple(path for path in self.asked.files if self.lines is None or path in self.lines)
+
+    def places(self, path: str, text: str, kind: Kind) -> list[tuple[int, int]]:
+        """Return the cursors of a file that its lines allow."""
+        found = cursors(text, kind)
+        if self.lines is None:
+            return found
+        breaks = [match.start() for match in re.finditer("\n", text)]
+        allowed = self.lines.get(path, frozenset())
+        return [(cursor, end) for cursor, end in found if bisect_left(breaks, end) in allowed]
 
 
 def cursors(text: str, kind: Kind) -> list[tuple[int, int]]:
@@ -62,15 +101,15 @@ def hide(text: str, cursor: int, end: int) -> tuple[str, str]:
     return text[:cursor] + text[end:], text[cursor:end]
 
 
-def draw(projects: Sequence[Project], *, cases: int, per_file: int = 3, seed: int = 0) -> list[Case]:
+def draw(sources: Sequence[Source], *, cases: int, per_file: int = 3, seed: int = 0) -> list[Case]:
     """Draw up to `cases` cases of each kind: projects take turns, then the files of a project, at most `per_file` each.
 
     No two cases share a line. The same seed and the same files give the same cases; they come project by project.
     """
     hidden: Hidden = defaultdict(set)
     lanes = {
-        (project.name, kind): _lane(project, kind, hidden, per_file=per_file, seed=seed)
-        for project in projects
+        (source.asked.name, kind): _lane(source, kind, hidden, per_file=per_file, seed=seed)
+        for source in sources
         for kind in Kind
     }
     drawn: dict[Kind, list[Case]] = {kind: [] for kind in Kind}
@@ -81,30 +120,30 @@ def draw(projects: Sequence[Project], *, cases: int, per_file: int = 3, seed: in
                 del lanes[name, kind]
             else:
                 drawn[kind].append(case)
-    return sorted((case for kind in Kind for case in drawn[kind]), key=lambda case: case.project)
+    return sorted((case for kind in Kind for case in drawn[kind]), key=lambda case: case.project.name)
 
 
-def _lane(project: Project, kind: Kind, hidden: Hidden, *, per_file: int, seed: int) -> Iterator[Case]:
+def _lane(source: Source, kind: Kind, hidden: Hidden, *, per_file: int, seed: int) -> Iterator[Case]:
     """Yield the cases of one kind in one project, file after file, until every file has given its share."""
-    files = list(project.files)
-    random.Random(f"{seed} {project.name} {kind.value}").shuffle(files)
+    files, name = list(source.files), source.asked.name
+    random.Random(f"{seed} {name} {kind.value}").shuffle(files)
     for turn in range(per_file):
         for path in files:
-            lines = hidden[project.name, path]
+            lines = hidden[name, path]
             if len(lines) < per_file:
-                yield from _case(project, path, kind, lines, seed=f"{seed} {turn}")
+                yield from _case(source, path, kind, lines, seed=f"{seed} {turn}")
 
 
-def _case(project: Project, path: str, kind: Kind, lines: set[int], *, seed: str) -> Iterator[Case]:
+def _case(source: Source, path: str, kind: Kind, lines: set[int], *, seed: str) -> Iterator[Case]:
     """Yield a case on none of `lines` (known by their ends), and add its line to them; nothing where there is none."""
     try:
-        text = project.read(path)
+        text = source.asked.read(path)
     except (OSError, UnicodeDecodeError):
         return
-    places = [place for place in cursors(text, kind) if place[1] not in lines]
+    places = [place for place in source.places(path, text, kind) if place[1] not in lines]
     if not places:
         return
-    cursor, end = random.Random(f"{seed} {project.name} {path} {kind.value}").choice(places)
+    cursor, end = random.Random(f"{seed} {source.asked.name} {path} {kind.value}").choice(places)
     lines.add(end)
     visible, hidden = hide(text, cursor, end)
-    yield Case(project.name, path, language_of(path) or "", kind, visible, cursor, hidden)
+    yield Case(source.workspace, path, language_of(path) or "", kind, visible, cursor, hidden)

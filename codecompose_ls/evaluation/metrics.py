@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Sums = npt.NDArray[np.float64]
 
 #: The 97.5th percentile of the normal distribution, for intervals of 95 %.
 _Z = 1.959963984540054
+_RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A share and its 95 % interval."""
+    """A figure and its 95 % interval."""
 
     value: float
     low: float
@@ -46,13 +52,6 @@ def edit_similarity(suggested: str | None, hidden: str) -> float:
     return fuzz.ratio(first_line(suggested), hidden.rstrip()) / 100 if suggested is not None else 0.0
 
 
-def characters_saved(pairs: Sequence[tuple[str | None, str]]) -> float:
-    """Return the hidden characters of exactly matched lines as a share of all; pairs are (suggested, hidden)."""
-    total = sum(len(hidden.rstrip()) for _, hidden in pairs)
-    saved = sum(len(hidden.rstrip()) for suggested, hidden in pairs if is_exact_match(suggested, hidden))
-    return saved / total if total else 0.0
-
-
 def wilson(hits: int, n: int) -> Interval:
     """Return hits / n with its Wilson score interval (Wilson 1927); 0 to 1 when nothing was asked."""
     if n == 0:
@@ -71,6 +70,33 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> Paired:
     discordant = only_first + only_second
     tail = sum(math.comb(discordant, wins) for wins in range(min(only_first, only_second) + 1))
     return Paired(len(pairs), only_first, only_second, min(1.0, 2 * tail / 2**discordant))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number (Holm 1979); in the order given."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    corrected = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected
+
+
+def bootstrap(sums: Sums, *figures: Callable[[Sums], Sums]) -> list[Interval]:
+    """Return figures with their 95 % intervals by resampling clusters (percentile bootstrap, Efron 1979).
+
+    `sums` (clusters, columns) holds what the figures are made of, added up over each cluster; a figure maps sums
+    (..., columns) to values (...). One cluster alone says nothing of its like: low and high are then the value.
+    """
+    clusters = len(sums)
+    drawn = np.random.default_rng(0).multinomial(clusters, np.full(clusters, 1 / clusters), size=_RESAMPLES)
+    resampled, total = drawn @ sums, sums.sum(axis=0)
+    found = []
+    for figure in figures:
+        low, high = np.quantile(figure(resampled), (0.025, 0.975))
+        found.append(Interval(float(figure(total)), float(low), float(high)))
+    return found
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -1,133 +1,163 @@
-"""From outcomes to figures: a table for people, JSON for machines."""
+"""From outcomes to figures: rows by group, comparisons of predictors, a table for people."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from itertools import combinations, product
+from math import log
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.hidden_lines import Kind
-from codecompose_ls.evaluation.metrics import (
-    Interval,
-    Paired,
-    characters_saved,
-    edit_similarity,
-    is_exact_match,
-    mcnemar,
-    percentile,
-    wilson,
-)
-from codecompose_ls.evaluation.runner import Outcome
+from codecompose_ls.evaluation.metrics import Sums, bootstrap, holm, mcnemar, percentile, wilson
+from codecompose_ls.evaluation.results import ALL, Comparison, Outcome, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: The language of a row over all of them.
-ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The figures of one predictor on one kind of case in one language; `reasons` counts why it was silent."""
-
-    predictor: str
-    kind: str
-    language: str
-    n: int
-    exact_match: Interval
-    edit_similarity: float
-    characters_saved: float
-    answered: float
-    p50_ms: float
-    p95_ms: float
-    reasons: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two predictors on the same cases of one kind."""
-
-    first: str
-    second: str
-    kind: str
-    paired: Paired
+#: Columns of the sums by file.
+_CASES, _SIMILARITY, _SAVED, _CHARS, _TOKENS, _LOGPROB, _SCORED_CHARS = range(7)
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[Row]:
-    """Return a row for each predictor, kind and language, and one over all languages where there are several."""
-    groups: dict[tuple[str, str, str], list[Outcome]] = defaultdict(list)
+    """Return a row for each predictor, project, kind and language, and one over all wherever there are several."""
+    groups: dict[tuple[str, str, str, str], list[Outcome]] = defaultdict(list)
+    several = [len({getattr(outcome, name) for outcome in outcomes}) > 1 for name in ("project", "kind", "language")]
     for outcome in outcomes:
-        groups[outcome.predictor, outcome.case.kind.value, outcome.case.language].append(outcome)
-        groups[outcome.predictor, outcome.case.kind.value, ALL].append(outcome)
-    languages = {outcome.case.language for outcome in outcomes}
-    return [_row(*key, group) for key, group in groups.items() if len(languages) > 1 or key[2] != ALL]
+        values = (outcome.project, outcome.kind, outcome.language)
+        names = [(ALL, value) if many else (value,) for value, many in zip(values, several, strict=True)]
+        for project, kind, language in product(*names):
+            groups[outcome.predictor, project, kind, language].append(outcome)
+    return [_row(*key, group) for key, group in groups.items()]
 
 
-def _row(predictor: str, kind: str, language: str, outcomes: list[Outcome]) -> Row:
-    pairs = [(outcome.text, outcome.case.hidden) for outcome in outcomes]
+def _row(predictor: str, project: str, kind: str, language: str, outcomes: list[Outcome]) -> Row:
+    similarity, saved, perplexity, bits = bootstrap(
+        _sums_by_file(outcomes), _edit_similarity, _characters_saved, _perplexity, _bits_per_character
+    )
+    scored = any(outcome.tokens for outcome in outcomes)
+    statistics = [outcome.bleu for outcome in outcomes if outcome.bleu is not None]
     latencies = [outcome.latency_ms for outcome in outcomes]
     return Row(
         predictor=predictor,
+        project=project,
         kind=kind,
         language=language,
-        n=len(pairs),
-        exact_match=wilson(sum(is_exact_match(*pair) for pair in pairs), len(pairs)),
-        edit_similarity=sum(edit_similarity(*pair) for pair in pairs) / len(pairs),
-        characters_saved=characters_saved(pairs),
-        answered=sum(text is not None for text, _ in pairs) / len(pairs),
+        n=len(outcomes),
+        exact_match=wilson(sum(outcome.hit for outcome in outcomes), len(outcomes)),
+        edit_similarity=similarity,
+        characters_saved=saved,
+        answered=wilson(sum(outcome.answered for outcome in outcomes), len(outcomes)),
+        bleu=bleu.corpus_bleu(statistics) if len(statistics) == len(outcomes) else None,
+        perplexity=perplexity if scored else None,
+        bits_per_character=bits if scored else None,
         p50_ms=percentile(latencies, 0.5),
         p95_ms=percentile(latencies, 0.95),
-        reasons=dict(Counter(outcome.reason for outcome in outcomes if outcome.text is None).most_common()),
+        reasons=dict(Counter(outcome.reason for outcome in outcomes if not outcome.answered).most_common()),
     )
 
 
+def _sums_by_file(outcomes: Sequence[Outcome]) -> Sums:
+    """Add up by file what the figures are made of, since the cases of a file resemble each other."""
+    sums: dict[tuple[str, str], Sums] = defaultdict(lambda: np.zeros(7))
+    for one in outcomes:
+        saved = one.hidden_chars if one.hit else 0
+        scored = (one.tokens, one.logprob, one.hidden_chars) if one.tokens and one.logprob is not None else (0, 0, 0)
+        sums[one.project, one.path_hash] += (1, one.edit_similarity, saved, one.hidden_chars, *scored)
+    return np.array(list(sums.values()))
+
+
+def _edit_similarity(sums: Sums) -> Sums:
+    return _ratio(sums, _SIMILARITY, _CASES)
+
+
+def _characters_saved(sums: Sums) -> Sums:
+    return _ratio(sums, _SAVED, _CHARS)
+
+
+def _perplexity(sums: Sums) -> Sums:
+    values: Sums = np.exp(-_ratio(sums, _LOGPROB, _TOKENS))
+    return values
+
+
+def _bits_per_character(sums: Sums) -> Sums:
+    return -_ratio(sums, _LOGPROB, _SCORED_CHARS) / log(2)
+
+
+def _ratio(sums: Sums, part: int, whole: int) -> Sums:
+    ratio: Sums = sums[..., part] / np.maximum(sums[..., whole], 1)
+    return ratio
+
+
 def comparisons(outcomes: Sequence[Outcome]) -> list[Comparison]:
-    """Compare every two predictors on the cases that both were asked, kind by kind."""
-    hits: dict[str, dict[Any, bool]] = defaultdict(dict)
+    """Compare every two predictors on the cases that both were asked, kind by kind and over all kinds."""
+    hits: dict[str, dict[str, bool]] = defaultdict(dict)
+    kinds: dict[str, str] = {}
     for outcome in outcomes:
-        hits[outcome.predictor][outcome.case] = is_exact_match(outcome.text, outcome.case.hidden)
-    found = []
-    for first, second in combinations(hits, 2):
-        for kind in Kind:
-            cases = [case for case in hits[first] if case in hits[second] and case.kind is kind]
-            paired = mcnemar([hits[first][case] for case in cases], [hits[second][case] for case in cases])
-            found.append(Comparison(first, second, kind.value, paired))
-    return [comparison for comparison in found if comparison.paired.n]
+        hits[outcome.predictor][outcome.case] = outcome.hit
+        kinds[outcome.case] = outcome.kind
+    several = len(set(kinds.values())) > 1
+    found: list[Comparison] = []
+    for kind in (*((ALL,) if several else ()), *(kind.value for kind in Kind)):
+        cases = [case for case, of in kinds.items() if kind in (ALL, of)]
+        if cases:
+            found += _compared(hits, kind, cases)
+    return found
+
+
+def _compared(hits: dict[str, dict[str, bool]], kind: str, cases: Sequence[str]) -> list[Comparison]:
+    pairs = list(combinations(hits, 2))
+    tests = []
+    for first, second in pairs:
+        both = [case for case in cases if case in hits[first] and case in hits[second]]
+        tests.append(mcnemar([hits[first][case] for case in both], [hits[second][case] for case in both]))
+    corrected = holm([test.p_value for test in tests])
+    return [
+        Comparison(*pair, kind, test.n, test.only_first, test.only_second, test.p_value, p_holm)
+        for pair, test, p_holm in zip(pairs, tests, corrected, strict=True)
+    ]
 
 
 def table(figures: Sequence[Row]) -> Table:
-    """Lay the rows out for a terminal of 100 columns."""
+    """Lay the rows out for a terminal of 120 columns; of single projects, among several, only what is over all else."""
     from rich import box
     from rich.table import Table
 
+    several = len({row.project for row in figures}) > 1
     laid = Table(title="hidden lines (exact_match with its 95 % interval)", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("predictor", "kind", "language"):
-        laid.add_column(heading, no_wrap=heading != "predictor")
-    for heading in ("n", "exact match", "edit similarity", "characters saved", "answered", "p50 ms", "p95 ms"):
+    for heading in ("predictor", *(("project",) if several else ()), "kind", "language"):
+        laid.add_column(heading, no_wrap=heading not in ("predictor", "project"), min_width=len(heading))
+    headings = ("n", "exact match", "edit similarity", "characters saved", "BLEU", "perplexity", "answered")
+    for heading in (*headings, "p50 ms", "p95 ms"):
         laid.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
-    for row in figures:
-        exact = f"{row.exact_match.value:.3f} \\[{row.exact_match.low:.3f}, {row.exact_match.high:.3f}]"
-        shares = (f"{share:.3f}" for share in (row.edit_similarity, row.characters_saved, row.answered))
-        latencies = (f"{latency_ms:.0f}" for latency_ms in (row.p50_ms, row.p95_ms))
-        laid.add_row(row.predictor, row.kind, row.language, str(row.n), exact, *shares, *latencies)
+    kept = [row for row in figures if not several or row.project == ALL or _is_over_all(row, figures)]
+    for row in sorted(kept, key=lambda row: (row.project != ALL, row.project, row.kind, row.language)):
+        laid.add_row(row.predictor, *((row.project,) if several else ()), row.kind, row.language, *_cells(row))
     return laid
+
+
+def _is_over_all(row: Row, figures: Sequence[Row]) -> bool:
+    """Return whether no other row of the same predictor and project holds this one's cases and more."""
+    return row.n == max(one.n for one in figures if (one.predictor, one.project) == (row.predictor, row.project))
+
+
+def _cells(row: Row) -> list[str]:
+    exact = f"{row.exact_match.value:.3f} \\[{row.exact_match.low:.3f}, {row.exact_match.high:.3f}]"
+    shares = [f"{interval.value:.3f}" for interval in (row.edit_similarity, row.characters_saved)]
+    blue = "" if row.bleu is None else f"{row.bleu:.1f}"
+    perplexity = "" if row.perplexity is None else f"{row.perplexity.value:.2f}"
+    latencies = [f"{latency_ms:.0f}" for latency_ms in (row.p50_ms, row.p95_ms)]
+    return [str(row.n), exact, *shares, blue, perplexity, f"{row.answered.value:.3f}", *latencies]
 
 
 def sentence(comparison: Comparison) -> str:
     """Say a comparison in one line."""
-    paired = comparison.paired
+    kind = "all kinds" if comparison.kind == ALL else comparison.kind
     return (
-        f"{comparison.kind}: {comparison.first} alone right {paired.only_first}, {comparison.second} alone right "
-        f"{paired.only_second} of {paired.n} (McNemar exact, p = {paired.p_value:.2g})"
+        f"{kind}: {comparison.first} alone right {comparison.only_first}, {comparison.second} alone right "
+        f"{comparison.only_second} of {comparison.n} "
+        f"(McNemar exact, p = {comparison.p_value:.2g}, Holm {comparison.p_holm:.2g})"
     )
-
-
-def as_json(outcomes: Sequence[Outcome], *, conditions: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures, and under which conditions they were taken."""
-    return {
-        "conditions": conditions,
-        "rows": [asdict(row) for row in rows(outcomes)],
-        "comparisons": [asdict(comparison) for comparison in comparisons(outcomes)],
-    }

@@ -1,36 +1,37 @@
-"""Put cases to a predictor, one after the other, and keep what it said and how long it took."""
+"""Put cases to a predictor, one after the other, and judge what it said and how long it took."""
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from codecompose_ls.completion.pipeline import Pipeline
+from codecompose_ls.completion.window import window
 from codecompose_ls.errors import EngineError
+from codecompose_ls.evaluation import bleu
+from codecompose_ls.evaluation.arms import Arm
 from codecompose_ls.evaluation.hidden_lines import Case
-from codecompose_ls.types import CompletionRequest, Document, Suggestion, Trigger
+from codecompose_ls.evaluation.journal import Journal
+from codecompose_ls.evaluation.metrics import edit_similarity, first_line, is_exact_match
+from codecompose_ls.evaluation.projects import Project
+from codecompose_ls.evaluation.results import Outcome
+from codecompose_ls.types import CompletionRequest, Context, Document, Suggestion, Trigger
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What would be inserted at the case's cursor, or None and why there is nothing."""
+    """What would be inserted at the case's cursor, or None and why there is nothing.
+
+    `confidence` is the probability that its first line is right (0 to 1), where the predictor knows.
+    """
 
     text: str | None
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A case and what one predictor said to it."""
-
-    case: Case
-    predictor: str
-    text: str | None
-    reason: str
-    latency_ms: float
+    confidence: float | None = None
 
 
 class Predictor(Protocol):
@@ -44,30 +45,68 @@ class Predictor(Protocol):
 
     async def predict(self, case: Case) -> Prediction: ...
 
+    async def score(self, case: Case) -> Sequence[float]:
+        """Return the log probability of each token of what is hidden; none where there is no model to say."""
+        ...
+
+
+class Scorer(Protocol):
+    """Says how likely a text is, as `backends.local.LocalBackend` does."""
+
+    async def score(self, context: Context, text: str) -> Sequence[float]: ...
+
 
 class PipelinePredictor:
-    """The pipeline that serves editors. Each case is a document of its own, closed again once it is answered."""
+    """The pipeline that serves editors. Each case is a document of its own, closed again once it is answered.
 
-    def __init__(self, pipeline: Pipeline, *, name: str, trigger: Trigger = Trigger.INVOKED) -> None:
+    `enter` is called with the project of a case when it is another than that of the case before.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        name: str,
+        trigger: Trigger = Trigger.INVOKED,
+        arm: Arm | None = None,
+        scorer: Scorer | None = None,
+        enter: Callable[[Project], None] | None = None,
+    ) -> None:
         self.name = name
         self._pipeline, self._trigger = pipeline, trigger
+        self._arm, self._scorer, self._enter = arm or Arm(), scorer, enter
+        self._project: Project | None = None
 
     def prepare(self, case: Case) -> None:
-        """Do nothing: the pipeline knows a project by its open documents alone."""
+        if self._enter is not None and self._project != case.project:
+            self._enter(case.project)
+        self._project = case.project
 
     async def predict(self, case: Case) -> Prediction:
         """Ask as an editor asks, and close the document, which makes the pipeline forget it.
 
         Raises `EngineError` when the backend fails: a broken engine is no silence to be counted.
         """
-        document = Document(f"hidden-line:///{case.project}/{case.path}", case.path, case.language, case.text)
+        case = self._arm.view(case)
+        document = _document(case)
         answer = await self._pipeline.complete(CompletionRequest(document, case.offset, self._trigger))
         self._pipeline.closed(document.uri)
         if answer.reason == "failed":
-            raise EngineError(f"{case.project}/{case.path}: {self._pipeline.last_error}")
+            raise EngineError(f"{case.project.name}/{case.path}: {self._pipeline.last_error}")
         if answer.suggestion is None:
             return Prediction(None, answer.reason)
         return Prediction(_inserted(answer.suggestion, case))
+
+    async def score(self, case: Case) -> Sequence[float]:
+        if self._scorer is None:
+            return ()
+        case = self._arm.view(case)
+        view = window(_document(case), case.offset, limits=self._pipeline.backend.window_chars)
+        return await self._scorer.score(self._arm.context(view.context(multiline=False)), case.hidden.rstrip())
+
+
+def _document(case: Case) -> Document:
+    return Document(f"hidden-line:///{case.project.name}/{case.path}", case.path, case.language, case.text)
 
 
 def _inserted(suggestion: Suggestion, case: Case) -> str:
@@ -76,18 +115,68 @@ def _inserted(suggestion: Suggestion, case: Case) -> str:
     return suggestion.text.removeprefix(typed)
 
 
-async def run(predictor: Predictor, cases: Sequence[Case]) -> list[Outcome]:
-    """Return the outcomes in the order of the cases; a progress bar goes to stderr."""
+async def run(
+    predictor: Predictor, cases: Sequence[Case], *, journal: Journal | None = None, keep_code: bool = False
+) -> list[Outcome]:
+    """Return the outcomes in the order of the cases; those in the journal are not asked for again.
+
+    A progress bar goes to stderr.
+    """
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 
-    outcomes = []
+    outcomes = dict(journal.outcomes) if journal else {}
+    waiting = [case for case in cases if case.id not in outcomes]
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
-        for case in progress.track(cases, description=f"hidden lines, {predictor.name}"):
-            predictor.prepare(case)
-            began = time.perf_counter()
-            prediction = await predictor.predict(case)
-            latency_ms = (time.perf_counter() - began) * 1000
-            outcomes.append(Outcome(case, predictor.name, prediction.text, prediction.reason, latency_ms))
-    return outcomes
+        task = progress.add_task(f"hidden lines, {predictor.name}", total=len(cases))
+        progress.update(task, completed=len(cases) - len(waiting))
+        for case in waiting:
+            outcome = outcomes[case.id] = await _ask(predictor, case, keep_code=keep_code)
+            if journal:
+                journal.append(outcome)
+            progress.advance(task)
+    return [outcomes[case.id] for case in cases]
+
+
+async def _ask(predictor: Predictor, case: Case, *, keep_code: bool) -> Outcome:
+    predictor.prepare(case)
+    began = time.perf_counter()
+    prediction = await predictor.predict(case)
+    latency_ms = (time.perf_counter() - began) * 1000
+    # Afterwards, so that no predictor has met the hidden text when it is asked.
+    scores = await predictor.score(case)
+    return judge(case, prediction, predictor=predictor.name, latency_ms=latency_ms, scores=scores, keep_code=keep_code)
+
+
+def judge(
+    case: Case,
+    prediction: Prediction,
+    *,
+    predictor: str,
+    latency_ms: float,
+    scores: Sequence[float] = (),
+    keep_code: bool = False,
+) -> Outcome:
+    """Compare a prediction with what was hidden; figures as in docs/metrics.md."""
+    text, hidden = prediction.text, case.hidden.rstrip()
+    return Outcome(
+        predictor=predictor,
+        case=case.id,
+        project=case.project.name,
+        path_hash=hashlib.sha256(case.path.encode(errors="surrogateescape")).hexdigest()[:12],
+        language=case.language,
+        kind=case.kind.value,
+        hit=is_exact_match(text, hidden),
+        edit_similarity=edit_similarity(text, hidden),
+        hidden_chars=len(hidden),
+        answered=text is not None,
+        reason=prediction.reason,
+        latency_ms=latency_ms,
+        confidence=prediction.confidence,
+        tokens=len(scores) or None,
+        logprob=float(sum(scores)) if scores else None,
+        bleu=bleu.statistics(first_line(text or ""), hidden) if bleu.is_available() else None,
+        hidden=case.hidden if keep_code else None,
+        suggested=text if keep_code else None,
+    )

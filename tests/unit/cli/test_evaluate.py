@@ -26,10 +26,15 @@ def test_the_model_and_the_floor_on_the_same_cases(
     assert main(["evaluate", str(folder), "--each", "--floor", "--model", str(tiny), "--cases", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {(row["predictor"], row["kind"], row["n"]) for row in found["rows"]} == {
-        (predictor, kind, 4) for predictor in ("floor", tiny.name) for kind in ("mid_line", "line_start")
+        (predictor, kind, n)
+        for predictor in ("floor", tiny.name)
+        # Two from each project, then both together.
+        for kind, n in (*((kind, n) for kind in ("mid_line", "line_start") for n in (2, 4)), ("all", 4), ("all", 8))
     }
     assert found["conditions"]["cases"] == 4 and found["conditions"]["suffix"] is True
-    assert len(found["comparisons"]) == 2
+    assert set(found["conditions"]["models"]) == {tiny.name}
+    assert {comparison["kind"] for comparison in found["comparisons"]} == {"all", "mid_line", "line_start"}
+    assert "outcomes" not in found
 
 
 def test_a_table_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

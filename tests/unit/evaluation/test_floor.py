@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codecompose_ls.evaluation.floor import Floor, ProjectIndex, Vocabulary, complete_line
-from codecompose_ls.evaluation.hidden_lines import Case, Kind, draw, hide
+from codecompose_ls.evaluation.hidden_lines import Case, Kind, Source, draw, hide
 from codecompose_ls.evaluation.projects import Project, find_projects
 
 
@@ -17,13 +17,13 @@ from codecompose_ls.evaluation.projects import Project, find_projects
 def project(tmp_path: Path) -> Project:
     (tmp_path / "other.py").write_text("total = add(price, tax)\nprint(total)\nreturn self.name\n")
     (tmp_path / "case.py").write_text("secret = only_here(1, 2)\n")
-    return find_projects(tmp_path)[0]
+    return find_projects([tmp_path])[0]
 
 
 def completed(project: Project, text: str, *, path: str = "case.py") -> str | None:
     """Complete a text whose cursor is written as `|`."""
     offset = text.index("|")
-    case = Case(project.name, path, "python", Kind.MID_LINE, text.replace("|", "", 1), offset, "")
+    case = Case(project, path, "python", Kind.MID_LINE, text.replace("|", "", 1), offset, "")
     return complete_line(case, ProjectIndex(project))
 
 
@@ -64,9 +64,9 @@ async def test_as_a_predictor_it_indexes_each_project_once(tmp_path: Path) -> No
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.py").write_text(f"call_{name}(one, two)\ncall_{name}(one, two)\n")
-    projects = find_projects(tmp_path, each=True)
-    floor = Floor(projects)
-    for case in draw(projects, cases=2, seed=3):
+    projects = find_projects([tmp_path], each=True)
+    floor = Floor()
+    for case in draw([Source(project, project) for project in projects], cases=2, seed=3):
         floor.prepare(case)
         assert (await floor.predict(case)).text is not None
 
@@ -88,6 +88,7 @@ def test_a_copied_line_is_in_the_project_or_the_document(lines: list[str], data:
     cursor = data.draw(st.integers(0, len(text)))
     end = text.find("\n", cursor)
     visible, _ = hide(text, cursor, len(text) if end < 0 else end)
-    case = Case("p", "new.py", "python", Kind.MID_LINE, visible, cursor, "")
-    suggested = complete_line(case, ProjectIndex(Project("p", Path("/nowhere"), ())))
+    empty = Project("p", Path("/nowhere"), ())
+    case = Case(empty, "new.py", "python", Kind.MID_LINE, visible, cursor, "")
+    suggested = complete_line(case, ProjectIndex(empty))
     assert suggested is None or (suggested and suggested in visible and "\n" not in suggested)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.evaluation.hidden_lines import Kind, cursors, draw, hide
-from codecompose_ls.evaluation.projects import Project, find_projects
+from codecompose_ls.evaluation.hidden_lines import Case, Kind, Source, cursors, draw, hide
+from codecompose_ls.evaluation.projects import Project, find_projects, names
 
 TEXTS = st.text(alphabet=st.sampled_from(list("ab(.,=[{: \t\r\nß\u2028\f)")), max_size=80)
 
@@ -74,7 +75,7 @@ def projects(tmp_path: Path) -> list[Project]:
     (tmp_path / "large" / "notes.txt").write_text("not = source\n")
     (tmp_path / "large" / "ignored.py").write_text("x = 1\n")
     (tmp_path / "large" / ".gitignore").write_text("ignored.py\n")
-    return find_projects(tmp_path, each=True)
+    return find_projects([tmp_path], each=True)
 
 
 def test_a_project_is_the_source_files_that_may_be_read(projects: list[Project]) -> None:
@@ -82,33 +83,67 @@ def test_a_project_is_the_source_files_that_may_be_read(projects: list[Project])
     assert projects[0].files == ("latin.py", *(f"m{i}.py" for i in range(6)))
 
 
+def drawn(projects: list[Project], *, cases: int, per_file: int = 3, seed: int = 0) -> list[Case]:
+    """Draw from all lines of the projects."""
+    return draw([Source(project, project) for project in projects], cases=cases, per_file=per_file, seed=seed)
+
+
 def test_drawing_is_fixed_by_the_seed(projects: list[Project]) -> None:
-    assert draw(projects, cases=6, seed=1) == draw(projects, cases=6, seed=1)
-    assert draw(projects, cases=6, seed=1) != draw(projects, cases=6, seed=2)
+    assert drawn(projects, cases=6, seed=1) == drawn(projects, cases=6, seed=1)
+    assert drawn(projects, cases=6, seed=1) != drawn(projects, cases=6, seed=2)
+
+
+def test_a_case_is_known_by_what_is_asked(projects: list[Project]) -> None:
+    cases = drawn(projects, cases=20)
+    assert len({case.id for case in cases}) == len(cases)
+    assert [case.id for case in drawn(projects, cases=20)] == [case.id for case in cases]
+    assert cases[0].id != replace(cases[0], text=cases[0].text + "\n").id
+
+
+def test_only_the_lines_of_a_source_are_hidden(projects: list[Project]) -> None:
+    large = projects[0]
+    source = Source(large, large, {"m1.py": frozenset({0, 7}), "m2.py": frozenset({29}), "gone.py": frozenset({1})})
+    cases = draw([source], cases=50, per_file=50)
+    places = {(case.path, case.text.count("\n", 0, case.offset)) for case in cases}
+    assert source.files == ("m1.py", "m2.py")
+    assert places == {("m1.py", 0), ("m1.py", 7), ("m2.py", 29)}
 
 
 def test_projects_take_turns_and_files_give_their_share(projects: list[Project]) -> None:
-    cases = draw(projects, cases=4, per_file=2)
+    cases = drawn(projects, cases=4, per_file=2)
     assert Counter(case.kind for case in cases) == {Kind.MID_LINE: 4, Kind.LINE_START: 4}
     # The small project has one file and so two cases; the large one gives the others.
-    assert Counter(case.project for case in cases) == {"small": 2, "large": 6}
-    assert max(Counter((case.project, case.path) for case in cases).values()) <= 2
-    assert [case.project for case in cases] == sorted(case.project for case in cases)
+    assert Counter(case.project.name for case in cases) == {"small": 2, "large": 6}
+    assert max(Counter((case.project.name, case.path) for case in cases).values()) <= 2
+    assert [case.project.name for case in cases] == sorted(case.project.name for case in cases)
 
 
 @pytest.mark.parametrize("per_file", [1, 3, 50])
 def test_no_line_is_hidden_twice(projects: list[Project], per_file: int) -> None:
-    cases = draw(projects, cases=1000, per_file=per_file)
-    lines = [(case.project, case.path, case.text.count("\n", 0, case.offset)) for case in cases]
+    cases = drawn(projects, cases=1000, per_file=per_file)
+    lines = [(case.project.name, case.path, case.text.count("\n", 0, case.offset)) for case in cases]
     assert len(set(lines)) == len(lines) == 6 * min(per_file, 30) + min(per_file, 8)
     for case in cases:
-        original = next(p for p in projects if p.name == case.project).read(case.path)
+        original = case.project.read(case.path)
         assert case.text[: case.offset] + case.hidden + case.text[case.offset :] == original
         assert case.language == "python"
 
 
 def test_a_folder_without_sources_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        find_projects(tmp_path / "missing")
-    with pytest.raises(InputError, match="no go files"):
-        find_projects(tmp_path, language="go")
+        find_projects([tmp_path / "missing"])
+    with pytest.raises(InputError, match="no source files"):
+        find_projects([tmp_path])
+
+
+def test_projects_of_the_same_name_are_told_apart_by_the_folders_above() -> None:
+    assert names([Path("/a/one/src"), Path("/b/two")]) == ["src", "two"]
+    assert names([Path("/a/one/repo"), Path("/b/two/repo")]) == ["one/repo", "two/repo"]
+    assert names([]) == []
+
+
+def test_a_fingerprint_changes_with_a_file(projects: list[Project]) -> None:
+    before = projects[0].fingerprint()
+    assert before == projects[0].fingerprint() != projects[1].fingerprint()
+    (projects[0].root / "m3.py").write_text("changed = True\n")
+    assert projects[0].fingerprint() != before

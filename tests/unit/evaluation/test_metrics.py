@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codecompose_ls.evaluation.metrics import (
-    characters_saved,
+    bootstrap,
     edit_similarity,
     first_line,
+    holm,
     is_exact_match,
     mcnemar,
     percentile,
@@ -45,11 +47,6 @@ def test_edit_similarity_is_the_indel_ratio() -> None:
     assert edit_similarity("x", "x") == 1
 
 
-def test_characters_saved_counts_whole_lines_alone() -> None:
-    assert characters_saved([("abcd", "abcd"), ("abcd", "abcdefgh"), (None, "abcd")]) == pytest.approx(4 / 16)
-    assert characters_saved([]) == 0
-
-
 def test_the_wilson_interval_of_a_textbook_case() -> None:
     # 20 of 100: (0.2 + z2/200 -+ z sqrt(0.2 0.8 / 100 + z2/40000)) / (1 + z2/100), z2 = 3.8415.
     interval = wilson(20, 100)
@@ -83,6 +80,36 @@ def test_mcnemar_does_not_care_who_comes_first(pairs: list[tuple[bool, bool]]) -
     backward = mcnemar([b for _, b in pairs], [a for a, _ in pairs])
     assert forward.p_value == backward.p_value <= 1
     assert forward.only_first == backward.only_second
+
+
+def test_holm_by_hand() -> None:
+    # In order 0.01, 0.03, 0.04: 3 * 0.01, then 2 * 0.03, then 1 * 0.04, which may not fall below the one before.
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
+    assert holm([0.02]) == [0.02] and holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_holm_makes_none_smaller_and_keeps_the_order(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    assert all(before <= after <= 1 for before, after in zip(p_values, corrected, strict=True))
+    pairs = sorted(zip(p_values, corrected, strict=True))
+    assert [after for _, after in pairs] == sorted(corrected)
+
+
+def test_the_bootstrap_resamples_clusters() -> None:
+    # 40 files of ten cases each: all of a file's cases are hits or none, so there are 40 draws, not 400.
+    sums = np.array([[10.0 * (number < 20), 10.0] for number in range(40)])
+    (share,) = bootstrap(sums, lambda sums: sums[..., 0] / sums[..., 1])
+    assert share.value == 0.5
+    # Normal approximation: 1.96 * sqrt(0.25 / 40) = 0.155.
+    assert share.high - share.low == pytest.approx(2 * 0.155, abs=0.04)
+    assert bootstrap(sums, lambda sums: sums[..., 0] / sums[..., 1]) == [share]
+
+
+def test_one_cluster_alone_gives_no_interval() -> None:
+    (mean,) = bootstrap(np.array([[3.0, 4.0]]), lambda sums: sums[..., 0] / sums[..., 1])
+    assert (mean.value, mean.low, mean.high) == (0.75, 0.75, 0.75)
 
 
 def test_percentiles_lie_between_neighbours() -> None:

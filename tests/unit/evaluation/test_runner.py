@@ -1,24 +1,30 @@
-"""The runner puts every case once, in order, and times the answer alone; the report adds up what came of it."""
+"""The runner puts every case once, in order, times the answer alone, and judges it."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.errors import EngineError
-from codecompose_ls.evaluation import report
+from codecompose_ls.evaluation.arms import Arm
 from codecompose_ls.evaluation.hidden_lines import Case, Kind
-from codecompose_ls.evaluation.runner import Outcome, PipelinePredictor, Prediction, run
+from codecompose_ls.evaluation.projects import Project
+from codecompose_ls.evaluation.runner import PipelinePredictor, Prediction, judge, run
+from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.settings import Settings
-from codecompose_ls.types import Trigger
+from codecompose_ls.types import Context, Trigger
 from tests.fakes import FakeBackend
 
+PROJECT = Project("p", Path("/nowhere"), ())
 
-def case(hidden: str, *, kind: Kind = Kind.MID_LINE, language: str = "python", before: str = "value = ") -> Case:
+
+def case(hidden: str, *, before: str = "value = ", project: Project = PROJECT) -> Case:
     text = f"import sys\n\n{before}\nprint(value)\n"
-    return Case("p", f"{hidden}.py", language, kind, text, len("import sys\n\n") + len(before), hidden)
+    return Case(project, f"{hidden}.py", "python", Kind.MID_LINE, text, len("import sys\n\n") + len(before), hidden)
 
 
 class Echo:
@@ -36,13 +42,35 @@ class Echo:
         self.asked.append(case.hidden)
         return Prediction(None, "no idea") if case.hidden == "unknown" else Prediction(case.hidden + "  \nmore")
 
+    async def score(self, case: Case) -> Sequence[float]:
+        self.asked.append(f"score {case.hidden}")
+        return [-0.5, -1.5]
 
-async def test_every_case_is_put_once_in_order() -> None:
+
+async def test_every_case_is_put_once_in_order_and_scored_afterwards() -> None:
     echo = Echo()
-    outcomes = await run(echo, [case("a(1)"), case("unknown"), case("b")])
-    assert echo.asked == ["prepare a(1)", "a(1)", "prepare unknown", "unknown", "prepare b", "b"]
-    assert [outcome.text for outcome in outcomes] == ["a(1)  \nmore", None, "b  \nmore"]
+    outcomes = await run(echo, [case("a(1)"), case("unknown")], keep_code=True)
+    assert echo.asked == ["prepare a(1)", "a(1)", "score a(1)", "prepare unknown", "unknown", "score unknown"]
+    assert [outcome.suggested for outcome in outcomes] == ["a(1)  \nmore", None]
+    assert [outcome.hit for outcome in outcomes] == [True, False]
     assert outcomes[1].reason == "no idea" and all(outcome.latency_ms >= 0 for outcome in outcomes)
+    assert (outcomes[0].tokens, outcomes[0].logprob) == (2, -2.0)
+
+
+def test_a_prediction_is_judged_by_its_first_line() -> None:
+    prediction = Prediction("foo(baz) \nmore", confidence=0.25)
+    outcome = judge(case("foo(bar)  "), prediction, predictor="m", latency_ms=3.0)
+    assert not outcome.hit and outcome.answered and outcome.confidence == 0.25
+    # "foo(bar)" and "foo(baz)" share seven of eight characters: 2 * 7 / 16.
+    assert outcome.edit_similarity == pytest.approx(0.875)
+    assert outcome.hidden_chars == 8 and outcome.tokens is None and outcome.logprob is None
+    # foo ( bar ) against foo ( baz ): three words alike, one pair, no longer run.
+    assert outcome.bleu == (3, 1, 0, 0, 4, 3, 2, 1, 4, 4)
+
+
+def test_no_code_and_no_path_is_kept_unless_asked_for() -> None:
+    told = repr(judge(case("secret_name(1)"), Prediction("secret_guess"), predictor="m", latency_ms=1.0))
+    assert "secret" not in told and "import sys" not in told
 
 
 async def test_the_pipeline_is_asked_as_an_editor_asks() -> None:
@@ -69,7 +97,7 @@ async def test_a_broken_engine_is_no_silence() -> None:
 
 async def test_an_automatic_trigger_may_stay_silent_and_an_invoked_one_may_not() -> None:
     # So short a file tells a model nothing: an automatic request is not answered there.
-    short = Case("p", "x.py", "python", Kind.MID_LINE, "a = ", 4, "sys.argv")
+    short = Case(PROJECT, "x.py", "python", Kind.MID_LINE, "a = ", 4, "sys.argv")
     predictors = {
         trigger: PipelinePredictor(Pipeline(FakeBackend("sys.argv"), Settings()), name="base", trigger=trigger)
         for trigger in Trigger
@@ -78,50 +106,42 @@ async def test_an_automatic_trigger_may_stay_silent_and_an_invoked_one_may_not()
     assert (await predictors[Trigger.INVOKED].predict(short)).text == "sys.argv"
 
 
-def outcome(text: str | None, hidden: str, *, predictor: str = "m", latency_ms: float = 1.0, **kinds: str) -> Outcome:
-    kind = Kind(kinds.get("kind", "mid_line"))
-    return Outcome(case(hidden, kind=kind, language=kinds.get("language", "python")), predictor, text, "", latency_ms)
-
-
-def test_rows_by_predictor_kind_and_language() -> None:
-    outcomes = [
-        outcome("abcd", "abcd", latency_ms=10),
-        outcome("abxd", "abcdefgh", latency_ms=20),
-        outcome(None, "wxyz", latency_ms=30),
-        outcome("go", "go", language="go"),
-        outcome("a", "b", kind="line_start"),
-    ]
-    rows = {(row.kind, row.language): row for row in report.rows(outcomes)}
-    assert set(rows) == {
-        *(("mid_line", language) for language in ("python", "go", "all")),
-        *(("line_start", language) for language in ("python", "all")),
-    }
-    python = rows["mid_line", "python"]
-    assert python.n == 3 and python.exact_match.value == pytest.approx(1 / 3)
-    # "abxd" and "abcdefgh" share "abd": 2 * 3 / 12; silence is 0.
-    assert python.edit_similarity == pytest.approx((1 + 0.5 + 0) / 3)
-    assert python.characters_saved == pytest.approx(4 / 16)
-    assert python.answered == pytest.approx(2 / 3) and python.reasons == {"": 1}
-    assert (python.p50_ms, python.p95_ms) == (20, pytest.approx(29))
-    assert rows["mid_line", "all"].n == 4
-
-
-def test_one_language_needs_no_row_over_all() -> None:
-    assert [row.language for row in report.rows([outcome("a", "a")])] == ["python"]
-
-
-def test_two_predictors_are_compared_on_the_same_cases() -> None:
-    hidden = [f"line_{number}" for number in range(6)]
-    outcomes = [outcome(text, text, predictor="good") for text in hidden]
-    outcomes += [outcome(None, text, predictor="mute") for text in hidden]
-    (comparison,) = report.comparisons(outcomes)
-    assert (comparison.paired.only_first, comparison.paired.only_second) == (6, 0)
-    assert report.sentence(comparison) == (
-        "mid_line: good alone right 6, mute alone right 0 of 6 (McNemar exact, p = 0.031)"
+def test_a_project_is_entered_once_in_a_row() -> None:
+    entered: list[str] = []
+    predictor = PipelinePredictor(
+        Pipeline(FakeBackend(), Settings()), name="base", enter=lambda project: entered.append(project.name)
     )
+    other = Project("q", Path("/elsewhere"), ())
+    for project in (PROJECT, PROJECT, other, PROJECT):
+        predictor.prepare(case("x", project=project))
+    assert entered == ["p", "q", "p"]
 
 
-def test_json_holds_the_figures_and_their_conditions() -> None:
-    found = json.loads(json.dumps(report.as_json([outcome("a", "a")], conditions={"seed": 0})))
-    assert found["conditions"] == {"seed": 0}
-    assert found["rows"][0]["exact_match"] == {"value": 1.0, "low": pytest.approx(0.2065, abs=1e-4), "high": 1.0}
+class Listener:
+    """Takes note of what it is to score."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Context, str]] = []
+
+    async def score(self, context: Context, text: str) -> Sequence[float]:
+        self.asked.append((context, text))
+        return [-1.0]
+
+
+async def test_what_is_scored_is_the_hidden_text_in_the_context_of_the_request() -> None:
+    backend, listener = FakeBackend("x"), Listener()
+    predictor = PipelinePredictor(Pipeline(backend, Settings()), name="base", arm=Arm(suffix=False), scorer=listener)
+    asked = case("sys.argv  ")
+    await predictor.predict(asked)
+    assert await predictor.score(asked) == [-1.0]
+    assert listener.asked == [(backend.asked[0].context, "sys.argv")]
+    assert backend.asked[0].context.suffix == ""
+
+
+async def test_a_real_model_scores_every_token(tiny: Path) -> None:
+    backend = LocalBackend(tiny)
+    predictor = PipelinePredictor(Pipeline(backend, Settings()), name="tiny", scorer=backend)
+    (outcome,) = await run(predictor, [case("sys.argv")])
+    backend.close()
+    assert outcome.tokens == len(Tokenizer(tiny / "tokenizer.json").encode("sys.argv"))
+    assert outcome.logprob is not None and outcome.logprob < 0

@@ -1,0 +1,81 @@
+"""Arms: the same model with some of what it is told taken away (CodeCompose's RQ5: what is each part of it worth?)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, fields, replace
+
+from codecompose_ls.backends.backend import Backend, Priority
+from codecompose_ls.errors import InputError
+from codecompose_ls.evaluation.hidden_lines import Case
+from codecompose_ls.types import Context, Piece, Sampling, Stop
+
+#: The arm that is no model.
+FLOOR = "floor"
+FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What a predictor is told beside the text before the cursor; a new switch is one more line here."""
+
+    #: The text after the cursor.
+    suffix: bool = True
+    #: Language and path, the prompt's header.
+    metadata: bool = True
+
+    def view(self, case: Case) -> Case:
+        """Return the case as this arm may see it."""
+        return case if self.suffix else replace(case, text=case.text[: case.offset])
+
+    def context(self, context: Context) -> Context:
+        """Return the context as this arm may see it."""
+        return context if self.metadata else replace(context, language="", path="", kernel=None)
+
+
+def switches() -> tuple[str, ...]:
+    return tuple(field.name for field in fields(Arm))
+
+
+def arm_of(name: str) -> Arm:
+    """Return the arm of a name: `full`, `no-suffix` (all but that), `prefix` (nothing), `prefix+suffix` (that alone).
+
+    Raises `InputError`.
+    """
+    known = switches()
+    if name == FULL:
+        return Arm()
+    if name.startswith("no-") and name[3:] in known:
+        return Arm(**{name[3:]: False})
+    first, *given = name.split("+")
+    if first == "prefix" and set(given) <= set(known):
+        return Arm(**{switch: switch in given for switch in known})
+    names = ", ".join((FLOOR, FULL, *(f"no-{switch}" for switch in known), "prefix", f"prefix+{known[0]} ..."))
+    raise InputError(f"no arm '{name}'; there are {names}")
+
+
+class NarrowedBackend:
+    """A backend that is told only what an arm allows."""
+
+    def __init__(self, backend: Backend, arm: Arm) -> None:
+        self._backend, self._arm = backend, arm
+        self.model = backend.model
+
+    @property
+    def idle(self) -> bool:
+        return self._backend.idle
+
+    @property
+    def window_chars(self) -> tuple[int, int]:
+        return self._backend.window_chars
+
+    def stream(
+        self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
+    ) -> AsyncGenerator[Piece, None]:
+        return self._backend.stream(self._arm.context(context), sampling, stop=stop, priority=priority)
+
+    async def warm(self, context: Context) -> None:
+        await self._backend.warm(self._arm.context(context))
+
+    def close(self) -> None:
+        """Do nothing: the backend within is shared by several arms."""

@@ -1,0 +1,84 @@
+"""The journal of a predictor: its outcomes on disk, a JSON line each, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import codecompose_ls
+from codecompose_ls import folders
+from codecompose_ls.evaluation.results import Outcome
+
+#: A line is with the system at once, so that a killed process loses none; a machine without power at most so many.
+_SYNCED_LINES = 16
+#: Packages with no say in what is suggested or how it is judged.
+_SILENT = frozenset(("assistants", "cli", "lsp", "telemetry", "tuning"))
+
+
+class Journal:
+    """The outcomes under one key, by case. Two processes may write at once: the later line of a case counts."""
+
+    def __init__(self, key: str, *, fresh: bool = False) -> None:
+        self.path = folders.cache() / "evaluations" / f"{key}.jsonl"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            self.path.unlink(missing_ok=True)
+        self.outcomes = self._read()
+        self._file = self.path.open("a", encoding="utf-8")
+        self._unsynced = 0
+
+    def append(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.case] = outcome
+        self._file.write(json.dumps(asdict(outcome)) + "\n")
+        self._file.flush()
+        self._unsynced += 1
+        if self._unsynced >= _SYNCED_LINES:
+            self._sync()
+
+    def close(self) -> None:
+        self._sync()
+        self._file.close()
+
+    def _sync(self) -> None:
+        os.fsync(self._file.fileno())
+        self._unsynced = 0
+
+    def _read(self) -> dict[str, Outcome]:
+        """Return the outcomes written before; what a kill has cut in the midst is cut off."""
+        outcomes: dict[str, Outcome] = {}
+        good = 0
+        content = self.path.read_bytes() if self.path.exists() else b""
+        for line in content.splitlines(keepends=True):
+            try:
+                outcome = Outcome.from_json(json.loads(line))
+            except (ValueError, TypeError):
+                break
+            if not line.endswith(b"\n"):
+                break
+            outcomes[outcome.case] = outcome
+            good += len(line)
+        if good < len(content):
+            os.truncate(self.path, good)
+        return outcomes
+
+
+def key_of(conditions: Mapping[str, Any]) -> str:
+    """Return the key of a predictor's journal: whatever could change an outcome, our own code among it."""
+    text = json.dumps({**conditions, "code": _code()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    root = Path(codecompose_ls.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] not in _SILENT:
+            digest.update(path.as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()

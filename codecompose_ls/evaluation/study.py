@@ -1,0 +1,95 @@
+"""A study: the same cases put to several models and arms, one after the other, each with a journal of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from codecompose_ls.backends.local import LocalBackend
+from codecompose_ls.completion.pipeline import Pipeline
+from codecompose_ls.evaluation import bleu
+from codecompose_ls.evaluation.arms import FLOOR, FULL, Arm, NarrowedBackend, arm_of
+from codecompose_ls.evaluation.floor import Floor
+from codecompose_ls.evaluation.hidden_lines import Case
+from codecompose_ls.evaluation.journal import Journal, key_of
+from codecompose_ls.evaluation.projects import names
+from codecompose_ls.evaluation.results import Outcome
+from codecompose_ls.evaluation.runner import PipelinePredictor, Predictor, run
+from codecompose_ls.models.model import Model, load_model
+from codecompose_ls.models.registry import resolve
+from codecompose_ls.settings import Settings
+from codecompose_ls.types import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What is asked, and of whom: `arms` are names as `arms.arm_of` knows them, or `floor`, each for every model.
+
+    `models` are names or folders. With `fresh` what earlier runs found is forgotten.
+    """
+
+    cases: Sequence[Case]
+    settings: Settings
+    models: Sequence[str]
+    arms: Sequence[str]
+    trigger: Trigger = Trigger.INVOKED
+    fresh: bool = False
+    keep_code: bool = False
+
+    async def run(self) -> list[Outcome]:
+        """Return the outcomes, predictor by predictor; raises `InputError`, `ModelError` and `EngineError`."""
+        arms = {name: arm_of(name) for name in self.arms if name != FLOOR}
+        models = self._models()
+        conditions = self._conditions()
+        outcomes: list[Outcome] = []
+        if FLOOR in self.arms:
+            outcomes += await self._ask(Floor(), conditions)
+        for name, model in models.items():
+            outcomes += await self._ask_model(model, name, arms, conditions)
+        return outcomes
+
+    def hashes(self) -> dict[str, str]:
+        """Return the content hash of each model, by the name it has in the outcomes."""
+        return {name: model.content_hash for name, model in self._models().items()}
+
+    def _models(self) -> dict[str, Model]:
+        """Load what is known of each model; none when the floor alone is asked."""
+        if set(self.arms) <= {FLOOR}:
+            return {}
+        folders = list(dict.fromkeys(resolve(model) for model in self.models))
+        return {name: load_model(folder) for name, folder in zip(names(folders), folders, strict=True)}
+
+    async def _ask_model(
+        self, model: Model, name: str, arms: Mapping[str, Arm], conditions: dict[str, Any]
+    ) -> list[Outcome]:
+        settings = {"trigger": self.trigger.value, "settings": asdict(self.settings), "model": model.content_hash}
+        outcomes: list[Outcome] = []
+        with closing(LocalBackend(model.folder, threads=self.settings.threads)) as backend:
+            for arm_name, arm in arms.items():
+                with closing(Pipeline(NarrowedBackend(backend, arm), self.settings)) as pipeline:
+                    predictor = PipelinePredictor(
+                        pipeline,
+                        name=name if arm_name == FULL else f"{name} {arm_name}",
+                        trigger=self.trigger,
+                        arm=arm,
+                        scorer=backend,
+                    )
+                    outcomes += await self._ask(predictor, conditions | settings)
+        return outcomes
+
+    async def _ask(self, predictor: Predictor, conditions: dict[str, Any]) -> list[Outcome]:
+        key = key_of(conditions | {"predictor": predictor.name})
+        with closing(Journal(key, fresh=self.fresh)) as journal:
+            return await run(predictor, self.cases, journal=journal, keep_code=self.keep_code)
+
+    def _conditions(self) -> dict[str, Any]:
+        """Return what every predictor's outcomes depend on."""
+        workspaces = {id(case.project): case.project for case in self.cases}
+        return {
+            "cases": [case.id for case in self.cases],
+            "workspaces": [project.fingerprint() for project in workspaces.values()],
+            "bleu": bleu.signature() if bleu.is_available() else None,
+            "keep_code": self.keep_code,
+        }
