@@ -52,13 +52,11 @@ class Repository:
 
     def last_before(self, seconds: int, *, head: str) -> str | None:
         """Return the newest commit on the first-parent line of `head` that was made before a time."""
-        found = self._git("rev-list", "-1", "--first-parent", f"--until={seconds - 1}", head)
+        found = self._git("rev-list", "-1", "--first-parent", f"--until=@{max(0, seconds - 1)} +0000", head)
         return found.decode().strip() or None
 
     def is_ancestor(self, commit: str, *, of: str) -> bool:
-        return (
-            self._git("merge-base", commit, of, complaint=f"{commit[:12]} shares no history").decode().strip() == commit
-        )
+        return not self._git("rev-list", "-1", f"{of}..{commit}")
 
     def write(self, commit: str, folder: Path) -> None:
         """Write a commit's source files, and the files that say what may be read, into a folder; links stay out."""
