@@ -73,6 +73,11 @@ _ASSIGNMENT = re.compile(
     \s{0,4} (?: := | => | = | : ) \s{0,4} [a-z]{0,2} (?P<quote>['"`]) (?P<literal>[^\s'"`]{12,200}) (?P=quote)
     """
 )
+#: A long literal behind a sign of assignment: quick to find, so that names are sought only where they could matter.
+_ASSIGNED = re.compile(r"""[=:>](?=\s{0,4}(?i:[a-z]{0,2})(['"`])[^\s'"`]{12,200}\1)""")
+#: The most that `_ASSIGNMENT` takes on the left of such a sign and on the right of it.
+_BEFORE_CHARS, _BEHIND_CHARS = 48, 208
+
 _URL_PASSWORD = re.compile(r"://[^\s/:@'\"{}<>$%]{1,64}:(?P<literal>[^\s/:@'\"{}<>$]{8,100})@[A-Za-z0-9]")
 
 _SECRET_NAMES = frozenset(
@@ -165,9 +170,10 @@ def _candidates(text: str) -> Iterator[Span]:
         if any(anchor in text for anchor in pattern.anchors):
             for match in pattern.regex.finditer(text):
                 yield Span(match.start(), match.end(), pattern.kind)
-    for match in _ASSIGNMENT.finditer(text):
-        if is_random(match["literal"]):
-            yield Span(match.start("literal"), match.end("literal"), "assigned literal")
+    for sign in _ASSIGNED.finditer(text):
+        for match in _ASSIGNMENT.finditer(text, max(0, sign.end() - _BEFORE_CHARS), sign.end() + _BEHIND_CHARS):
+            if is_random(match["literal"]):
+                yield Span(match.start("literal"), match.end("literal"), "assigned literal")
     for match in _URL_PASSWORD.finditer(text) if "://" in text else ():
         if entropy(match["literal"]) >= 2.7 and re.search("[0-9]", match["literal"]):
             yield Span(match.start("literal"), match.end("literal"), "password in a URL")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codecompose_ls.index.secrets import entropy, find_secrets, has_secret, is_secret_path
+from codecompose_ls.index.secrets import _ASSIGNMENT, entropy, find_secrets, has_secret, is_random, is_secret_path
 
 # Put together here, so that no scanner takes this file itself for a leak.
 KEY = "Zx81qPt7Lw3Vb9Nc5Rm2"
@@ -118,3 +118,18 @@ def test_source_files_are_not_taken_for_credentials(path: str) -> None:
 def test_entropy_is_measured_in_bits_a_character() -> None:
     assert entropy("aaaa") == 0
     assert entropy("abcd") == 2
+
+
+names = st.sampled_from(["token", "Secret", "API_KEY", "password", "passphrase", "credentials", "name", "x" * 60])
+gaps = st.text(" \t\n]'\"_a", max_size=5)
+signs = st.sampled_from(["=", ":", ":=", "=>", "==", ">", ""])
+quotes = st.sampled_from(["'", '"', "`", ""])
+literals = st.sampled_from([KEY, KEY[:11], KEY[:12], KEY * 10, KEY * 11, "token='" + KEY, "correct_horse_battery"])
+
+
+@given(st.lists(st.tuples(names, gaps, signs, gaps, quotes, literals, quotes).map("".join), max_size=4).map("".join))
+def test_every_literal_assigned_to_a_telling_name_is_found(text: str) -> None:
+    found = {(span.start, span.end) for span in find_secrets(text)}
+    for match in _ASSIGNMENT.finditer(text):
+        if is_random(match["literal"]):
+            assert any(start <= match.start("literal") and match.end("literal") <= end for start, end in found)
