@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from lsprotocol.types import InlineCompletionItem
 from pygls.exceptions import JsonRpcException
 
 from codecompose_ls.lsp.client.session import Session
-from codecompose_ls.telemetry.summary import Summary, summary
+from codecompose_ls.telemetry.summary import Summary, export, summary
 from tests.lsp.conftest import fake
 
 HELLO = "#say hello, 😀 world)\nprint("
@@ -37,8 +38,21 @@ def counts(folder: Path) -> Summary:
     return summary(folder / "telemetry.sqlite3")
 
 
-async def suggestion(session: Session, workspace: Path, *, show: bool = True) -> tuple[str, InlineCompletionItem]:
-    uri = await session.open(workspace / "counted.py", HELLO, "python")
+async def shown(folder: Path, number: int) -> Summary:
+    """Look into the database until so many suggestions were shown."""
+
+    async def look() -> Summary:
+        while (found := counts(folder)).shown < number:
+            await asyncio.sleep(0.05)
+        return found
+
+    return await asyncio.wait_for(look(), 30)
+
+
+async def suggestion(
+    session: Session, workspace: Path, *, show: bool = True, name: str = "counted.py"
+) -> tuple[str, InlineCompletionItem]:
+    uri = await session.open(workspace / name, HELLO, "python")
     (item,) = await session.inline(uri, len(HELLO))
     assert item.insert_text == GHOST
     if show:
@@ -97,6 +111,60 @@ async def test_a_dismissed_suggestion_is_not_given_again_and_was_not_shown_in_so
         assert again.command.arguments != item.command.arguments
     found = counts(tmp_path)
     assert (found.requested, found.shown, found.accepted) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_suggestion_that_stays_on_the_screen_was_shown_after_750_ms(
+    told: bool, counted: Counted, workspace: Path, tmp_path: Path
+) -> None:
+    async with counted() as session:
+        await suggestion(session, workspace, show=told)
+        found = await shown(tmp_path, 1)
+    assert (found.requested, found.accepted) == (1, 0)
+    at = {event["kind"]: event["at"] for event in export(tmp_path / "telemetry.sqlite3")}
+    # It was drawn no earlier than it was answered; the clocks for timers and for dates may differ by a little.
+    assert at["shown"] - at["generated"] > 0.75 - 0.05
+
+
+async def test_a_suggestion_that_is_gone_before_was_not_shown(
+    counted: Counted, workspace: Path, tmp_path: Path
+) -> None:
+    async with counted() as session:
+        _, item = await suggestion(session, workspace, name="dismissed.py")
+        await session.dismiss(item, "rejected")
+        uri, _ = await suggestion(session, workspace, name="typed_over.py")
+        session.change(uri, len(HELLO), len(HELLO), "x")
+        uri, _ = await suggestion(session, workspace, name="deleted.py")
+        session.change(uri, len(HELLO) - 1, len(HELLO), "")
+        uri, _ = await suggestion(session, workspace, name="closed.py")
+        session.close(uri)
+        # Drawn after them and for as long: what was to be said of them has been said before.
+        await suggestion(session, workspace, name="stays.py")
+        await shown(tmp_path, 1)
+    events = list(export(tmp_path / "telemetry.sqlite3"))
+    asked = [event["suggestion"] for event in events if event["kind"] == "generated"]
+    assert len(asked) == 5
+    assert [event["suggestion"] for event in events if event["kind"] == "shown"] == asked[4:]
+
+
+async def test_a_suggestion_that_is_typed_into_and_drawn_again_and_again_is_shown_once(
+    counted: Counted, workspace: Path, tmp_path: Path
+) -> None:
+    async with counted() as session:
+        uri, item = await suggestion(session, workspace)
+        for number, key in enumerate("hello"):
+            session.change(uri, len(HELLO) + number, len(HELLO) + number, key)
+            (rest,) = await session.inline(uri, len(HELLO) + number + 1)
+            assert rest.command is not None and item.command is not None
+            assert rest.command.arguments == item.command.arguments
+            await session.show(rest)
+        await shown(tmp_path, 1)
+        await session.show(rest)
+        # Drawn after it and for as long: a second count would have come before.
+        await suggestion(session, workspace, name="later.py")
+        await shown(tmp_path, 2)
+    found = counts(tmp_path)
+    assert (found.requested, found.shown) == (7, 2)
 
 
 async def test_typing_it_all_by_hand_is_typing(counted: Counted, workspace: Path, tmp_path: Path) -> None:
