@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from codecompose_ls.cli import main
+from codecompose_ls.evaluation.results import Results
+from tests.models import tiny_model
 
 
 @pytest.fixture
@@ -43,6 +46,55 @@ def test_a_table_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "floor" in printed and "line_start" in printed and "mid_line" in printed
 
 
+def test_models_and_arms_side_by_side(
+    folder: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny_model(tmp_path / "models" / "other", seed=1)
+    asked = ["evaluate", str(folder / "one"), str(folder / "two"), "--model", str(tiny), "--model", str(other)]
+    kept = ["--output", str(tmp_path / "report")]
+    assert main([*asked, "--arms", "floor,full,no-suffix,prefix", "--cases", "3", *kept]) == 0
+    printed = capsys.readouterr()
+    results = Results.load(tmp_path / "report")
+    predictors = {"floor", *(f"{name}{arm}" for name in ("tiny", "other") for arm in ("", " no-suffix", " prefix"))}
+    assert {row.predictor for row in results.rows} == {one.predictor for one in results.outcomes} == predictors
+    assert len(results.outcomes) == 6 * len(predictors)
+    assert len(results.comparisons) == 21 * 3  # pairs of seven, for two kinds and both together
+    assert {row.perplexity is None for row in results.rows if row.predictor == "floor"} == {True}
+    assert all(row.perplexity and row.perplexity.value > 1 for row in results.rows if row.predictor != "floor")
+    assert set(results.conditions["models"]) == {"tiny", "other"}
+    assert "McNemar" in printed.out and "sacrebleu" in printed.out and "results.json" in printed.err
+
+
+def test_no_code_leaves_unless_it_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    asked = ["evaluate", str(folder), "--no-model", "--cases", "4", "--output", str(tmp_path / "report")]
+    assert main(asked) == 0
+    told = (tmp_path / "report" / "results.json").read_text()
+    assert "compute" not in told and ".py" not in told and str(tmp_path) not in told
+    assert main([*asked, "--keep-code"]) == 0
+    assert "compute" in (tmp_path / "report" / "results.json").read_text()
+
+
+def test_history_of_a_repository(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    repository = folder / "one"
+
+    def git(*arguments: str) -> None:
+        subprocess.run(
+            ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=b", *arguments], check=True
+        )
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    (repository / "m0.py").write_text("later = compute(9, scale=2)\n" + (repository / "m0.py").read_text())
+    git("commit", "--quiet", "--all", "--message", "second")
+    assert main(["evaluate", str(repository), "--since", "HEAD~1", "--no-model", "--json"]) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert [row["n"] for row in found["rows"]] == [1]
+    assert (found["conditions"]["history"]["one"]["added"], found["conditions"]["history"]["one"]["asked"]) == (1, 1)
+    assert "1 of 1 lines added" in printed.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -50,6 +102,9 @@ def test_a_table_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         (["."], "no source files"),
         (["one", "--language", "go"], "no go files"),
         (["one", "--cases", "0"], "at least 1"),
+        (["one", "--arms", "no-such"], "no arm 'no-such'"),
+        (["one", "--since", "1d"], "no git repository"),
+        (["one", "--model", "nowhere"], "no model 'nowhere'"),
     ],
 )
 def test_bad_input_gets_one_clear_line(
@@ -58,6 +113,6 @@ def test_bad_input_gets_one_clear_line(
     (tmp_path / "one").mkdir()
     if arguments[0] == "one":
         (tmp_path / "one" / "a.py").write_text("x = 1\n")
-    assert main(["evaluate", str(tmp_path / arguments[0]), *arguments[1:], "--no-model"]) == 2
+    assert main(["evaluate", str(tmp_path / arguments[0]), *arguments[1:]]) == 2
     printed = capsys.readouterr()
     assert message in printed.err and printed.err.count("\n") == 1
