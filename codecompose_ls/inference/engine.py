@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, TypeVar
 
 from codecompose_ls.errors import Cancelled, CodeComposeError, EngineError
+from codecompose_ls.inference.scheduling import compute_in_batch
 from codecompose_ls.types import Stop
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class Engine:
             self._changed.notify()
 
     def _serve(self) -> None:
+        compute_in_batch()
         while (job := self._next()) is not None:
             job.run()
             job = None

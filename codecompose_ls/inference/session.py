@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from codecompose_ls.errors import Cancelled, EngineError
 from codecompose_ls.inference.graph import KERNEL, capacity, load_graph
 from codecompose_ls.inference.quantization import Kernel
+from codecompose_ls.inference.scheduling import compute_in_batch
 from codecompose_ls.models.model import Architecture, Array, Model
 from codecompose_ls.types import Stop
 
@@ -121,7 +123,10 @@ def _start(model: Model, graph: Path | bytes, threads: int) -> Any:
     try:
         # From a file, the runtime keeps no second copy of the weights.
         source = graph if isinstance(graph, bytes) else str(graph)
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        # The runtime starts its threads now, and they inherit how the thread that starts them is scheduled.
+        with ThreadPoolExecutor(1, initializer=compute_in_batch) as starter:
+            load = starter.submit(onnxruntime.InferenceSession, source, options, providers=["CPUExecutionProvider"])
+            return load.result()
     except Exception as error:
         raise EngineError(f"the graph of {model.name} cannot be loaded: {_first_line(error)}") from error
 
