@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from codecompose_ls.evaluation import bleu
-from codecompose_ls.evaluation.hidden_lines import Kind
 from codecompose_ls.evaluation.metrics import Sums, bootstrap, holm, mcnemar, percentile, wilson
 from codecompose_ls.evaluation.results import ALL, Comparison, Outcome, Row
 
@@ -41,6 +40,7 @@ def _row(predictor: str, project: str, kind: str, language: str, outcomes: list[
     scored = any(outcome.tokens for outcome in outcomes)
     statistics = [outcome.bleu for outcome in outcomes if outcome.bleu is not None]
     latencies = [outcome.latency_ms for outcome in outcomes]
+    passed = [outcome.passed for outcome in outcomes if outcome.passed is not None]
     return Row(
         predictor=predictor,
         project=project,
@@ -57,6 +57,7 @@ def _row(predictor: str, project: str, kind: str, language: str, outcomes: list[
         p50_ms=percentile(latencies, 0.5),
         p95_ms=percentile(latencies, 0.95),
         reasons=dict(Counter(outcome.reason for outcome in outcomes if not outcome.answered).most_common()),
+        pass_at_1=wilson(sum(passed), len(passed)) if passed else None,
     )
 
 
@@ -101,10 +102,8 @@ def comparisons(outcomes: Sequence[Outcome]) -> list[Comparison]:
         kinds[outcome.case] = outcome.kind
     several = len(set(kinds.values())) > 1
     found: list[Comparison] = []
-    for kind in (*((ALL,) if several else ()), *(kind.value for kind in Kind)):
-        cases = [case for case, of in kinds.items() if kind in (ALL, of)]
-        if cases:
-            found += _compared(hits, kind, cases)
+    for kind in (*((ALL,) if several else ()), *sorted(set(kinds.values()))):
+        found += _compared(hits, kind, [case for case, of in kinds.items() if kind in (ALL, of)])
     return found
 
 

@@ -1,0 +1,5 @@
+"""The report: results as one HTML file with figures, which needs no network, no script and no other file."""
+
+from codecompose_ls.evaluation.html.page import render, save
+
+__all__ = ["render", "save"]
