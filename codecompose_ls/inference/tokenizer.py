@@ -57,16 +57,21 @@ class Tokenizer:
         Tokens without text (sentinels, padding of the vocabulary) are ruled out always; those that begin with a line
         break, white space aside, from `SPACE` on, and all that are nothing but white space for `VISIBLE`.
         """
-        alphabet = {byte: letter for letter, byte in _byte_alphabet().items()}
-        space, breaks = ("".join(alphabet[byte] for byte in marks) for marks in (b" \t\v\f", b"\r\n"))
-        known = {number: token for token, number in self._library.get_vocab().items()}
-        known |= {number: "".join(map(alphabet.__getitem__, content)) for number, content in self._added.items()}
-        texts = np.array([known.get(number, "") for number in range(vocabulary)])
-        line = np.char.lstrip(texts, space)
-        rest = np.char.lstrip(line, breaks)
-        empty, breaks_line, blank = texts == "", rest != line, np.char.lstrip(rest, space + breaks) == ""
-        masks = {Opening.NEW_LINE: empty, Opening.SPACE: empty | breaks_line, Opening.VISIBLE: blank | breaks_line}
-        return {opening: np.flatnonzero(mask) for opening, mask in masks.items()}
+        letters = {byte: letter for letter, byte in _byte_alphabet().items()}
+        spaces, line_breaks = ("".join(map(letters.__getitem__, marks)) for marks in (b" \t\v\f", b"\r\n"))
+        spelled = {number: token for token, number in self._library.get_vocab().items()}
+        spelled |= {number: "".join(map(letters.__getitem__, content)) for number, content in self._added.items()}
+        # What each token begins with, spaces aside; None if it has no text at all.
+        first = [text.lstrip(spaces)[:1] if text else None for text in map(spelled.get, range(vocabulary))]
+
+        def ids(*ruled_out: str | None) -> NDArray[np.int64]:
+            return np.array([number for number, begins in enumerate(first) if begins in ruled_out], np.int64)
+
+        return {
+            Opening.NEW_LINE: ids(None),
+            Opening.SPACE: ids(None, *line_breaks),
+            Opening.VISIBLE: ids(None, *line_breaks, ""),
+        }
 
     def decoder(self) -> Decoder:
         return Decoder(self)
