@@ -1,0 +1,92 @@
+"""The workspace as the index knows it: the segment built from disk, and newer versions of single files over it.
+
+Written to by the server's loop, read by the engine's thread; a reader gets a `View` that does not change any more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codecompose_ls.index.candidates import Flags
+from codecompose_ls.index.lexemes import Vocabulary
+from codecompose_ls.index.segment import Files, Segment
+
+#: Newer versions of files are searched one lexeme after the other: past this many, the segment is due for a rebuild.
+MAX_OVERLAY = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known at one moment: sources, and which of their files are hidden by newer versions."""
+
+    sources: tuple[tuple[Files, Flags], ...]
+    #: How rare each id is in the project, 0 to about 1.5, (vocabulary,).
+    rarity: NDArray[np.float32]
+    words: Flags
+
+    def without(self, path: str) -> tuple[tuple[Files, Flags], ...]:
+        """Return the sources with one path hidden: the document at hand speaks for itself."""
+        return tuple((files, hidden | (files.names == path)) for files, hidden in self.sources)
+
+
+class Workspace:
+    """The newest version of every file; paths are relative to the root, with forward slashes."""
+
+    def __init__(self, vocabulary: Vocabulary | None = None, base: Segment | None = None) -> None:
+        self.vocabulary = vocabulary or Vocabulary()
+        self._base = base
+        self._newer: dict[str, Sequence[int]] = {}
+        self._gone: set[str] = set()
+        self._lock = threading.Lock()
+        self._view: View | None = None
+
+    @property
+    def overlay(self) -> int:
+        """Lexemes in newer versions of files."""
+        return sum(map(len, self._newer.values()))
+
+    def update(self, path: str, text: str) -> None:
+        """Take a newer version of a file; 2 ms for 1,000 lines."""
+        with self._lock:
+            self._newer[path] = self.vocabulary.encode(text)
+            self._gone.discard(path)
+            self._view = None
+
+    def remove(self, path: str) -> None:
+        """Forget a file."""
+        with self._lock:
+            self._newer.pop(path, None)
+            self._gone.add(path)
+            self._view = None
+
+    def lexemes(self, *texts: str) -> list[Sequence[int]]:
+        """Return the lexemes of texts; all but the first begin where the one before ended."""
+        with self._lock:
+            return [self.vocabulary.encode(text, opened=not number) for number, text in enumerate(texts)]
+
+    def view(self) -> View:
+        """Return what is known now."""
+        with self._lock:
+            if self._view is None or len(self._view.words) < len(self.vocabulary):
+                self._view = self._make_view()
+            return self._view
+
+    def _make_view(self) -> View:
+        changed = {*self._newer, *self._gone}
+        sources: list[tuple[Files, Flags]] = []
+        counts = np.ones(len(self.vocabulary), dtype=np.float32)
+        if self._base is not None:
+            hidden = np.array([path in changed for path in self._base.paths], dtype=np.bool_)
+            sources.append((self._base, hidden))
+            counts[: len(self._base.heads) - 1] += np.diff(self._base.heads)
+        if self._newer:
+            newer = Files.of(self._newer.items())
+            sources.append((newer, np.zeros(len(newer.paths), dtype=np.bool_)))
+            counts += np.bincount(newer.tokens, minlength=len(counts))
+        rarity = (np.log(counts.sum() / counts) / 10).astype(np.float32)
+        return View(tuple(sources), rarity, self.vocabulary.words())
