@@ -13,6 +13,7 @@ from enum import Enum
 
 from codecompose_ls.evaluation.projects import Project
 from codecompose_ls.languages import TRIGGER_CHARACTERS, language_of
+from codecompose_ls.tuning.filters import is_generated, is_minified
 
 #: The lines hidden so far, by project and path.
 Hidden = defaultdict[tuple[str, str], set[int]]
@@ -96,6 +97,11 @@ def cursors(text: str, kind: Kind) -> list[tuple[int, int]]:
     return found
 
 
+def is_written(path: str, text: str) -> bool:
+    """Return whether people write the file: neither generated nor minified, by the rules of the training data."""
+    return not is_generated(path, text) and not is_minified(path, text)
+
+
 def hide(text: str, cursor: int, end: int) -> tuple[str, str]:
     """Return the text without what stands between cursor and end, and what that was."""
     return text[:cursor] + text[end:], text[cursor:end]
@@ -141,7 +147,7 @@ def _case(source: Source, path: str, kind: Kind, lines: set[int], *, seed: str) 
     except (OSError, UnicodeDecodeError):
         return
     places = [place for place in source.places(path, text, kind) if place[1] not in lines]
-    if not places:
+    if not places or not is_written(path, text):
         return
     cursor, end = random.Random(f"{seed} {source.asked.name} {path} {kind.value}").choice(places)
     lines.add(end)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from codecompose_ls import folders
 from codecompose_ls.errors import InputError
-from codecompose_ls.evaluation.hidden_lines import Source
+from codecompose_ls.evaluation.hidden_lines import Source, is_written
 from codecompose_ls.evaluation.projects import Project, find_roots, names, project_at
 from codecompose_ls.evaluation.repository import Repository
 from codecompose_ls.languages import LANGUAGES
@@ -108,16 +108,17 @@ def replay(repository: Repository, since: str, *, name: str, language: str | Non
 
 def stripped_lines(project: Project) -> frozenset[str]:
     """Return every line of a project, without the space around it."""
-    return frozenset(line.strip() for path in project.files for line in _lines(project, path))
+    return frozenset(line.strip() for path in project.files for line in _text(project, path).split("\n"))
 
 
 def without_twins(
     project: Project, added: Mapping[str, frozenset[int]], *, known: frozenset[str]
 ) -> dict[str, frozenset[int]]:
-    """Return those of the added lines (from 0, by path) that are long enough and not known."""
+    """Return those of the added lines (from 0, by path) that are long enough and not known, in files people write."""
     kept = {}
     for path in project.files:
-        lines = _lines(project, path) if path in added else []
+        text = _text(project, path) if path in added else ""
+        lines = text.split("\n") if is_written(path, text) else []
         numbers = frozenset(
             number for number in added.get(path, ()) if number < len(lines) and _is_new(lines[number], known)
         )
@@ -130,12 +131,11 @@ def _is_new(line: str, known: frozenset[str]) -> bool:
     return sum(not character.isspace() for character in line) >= LEAST_VISIBLE and line.strip() not in known
 
 
-def _lines(project: Project, path: str) -> list[str]:
-    """Return the lines of a file as git counts them; none where it cannot be read."""
+def _text(project: Project, path: str) -> str:
     try:
-        return project.read(path).split("\n")
+        return project.read(path)
     except (OSError, UnicodeDecodeError):
-        return []
+        return ""
 
 
 def _tree(repository: Repository, commit: str, *, name: str) -> Path:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from codecompose_ls.errors import InputError
+from codecompose_ls.index.files import MAX_BYTES
 from codecompose_ls.index.ignore import IGNORE_FILES
 from codecompose_ls.languages import LANGUAGES, language_of
 from codecompose_ls.settings import PROJECT_FILE
@@ -76,10 +77,24 @@ class Repository:
                 target.write_bytes(content)
 
     def added(self, old: str, new: str) -> dict[str, frozenset[int]]:
-        """Return the lines (from 0) of each source file at `new` that are not in `old`'s, renames followed."""
+        """Return the lines (from 0) of each source file at `new` that are not in `old`'s, renames followed.
+
+        Files over the size that may be read, and those that a partial clone lacks, are left out.
+        """
         options = ("-r", "-p", "-M", "-U0", "--inter-hunk-context=0", "--no-color", "--no-ext-diff", "--no-textconv")
         prefixes = ("--src-prefix=a/", "--dst-prefix=b/", "--diff-filter=d")
-        return _added(self._git("diff-tree", *options, *prefixes, old, new, "--", *_SOURCES))
+        left_out = [f":(exclude,literal){path}" for path in self._unreadable(old, new)]
+        return _added(self._git("diff-tree", *options, *prefixes, old, new, "--", *_SOURCES, *left_out))
+
+    def _unreadable(self, old: str, new: str) -> list[str]:
+        """Return the changed source files that are too large or missing in one of two commits."""
+        raw = self._git("diff-tree", "-r", "--raw", "-z", "--no-renames", old, new, "--", *_SOURCES).split(b"\0")[:-1]
+        blobs = {path: about.split(b" ")[2:4] for about, path in zip(raw[::2], raw[1::2], strict=True)}
+        names = sorted({blob for pair in blobs.values() for blob in pair if blob.strip(b"0")})
+        told = self._git("cat-file", "--batch-check", stdin=b"".join(name + b"\n" for name in names)).splitlines()
+        sizes = {words[0]: words[2] for words in (line.split(b" ") for line in told) if len(words) == 3}
+        bad = {name for name in names if int(sizes.get(name, MAX_BYTES + 1)) > MAX_BYTES}
+        return [os.fsdecode(path) for path, pair in blobs.items() if bad.intersection(pair)]
 
     def _git(self, *arguments: str, stdin: bytes = b"", complaint: str = "") -> bytes:
         environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
