@@ -69,6 +69,10 @@ class Context:
     suffix: str
     kernel: str | None = None
     multiline: bool = False
+    #: The document, and its whole text on both sides of the windows' cursor: for an index, never for a prompt.
+    uri: str = ""
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

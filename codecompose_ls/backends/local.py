@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.errors import Cancelled, CodeComposeError, EngineError, ModelError
+from codecompose_ls.index.workspace import Workspace
 from codecompose_ls.inference.decoding import Prior, RuledOut, generate
 from codecompose_ls.inference.engine import Engine
 from codecompose_ls.inference.scoring import score
@@ -26,11 +27,14 @@ HEADER_TOKENS = 32
 #: Characters of code to a token (median 4.1 for Python, 3.0 to 4.1 for the others); what is too many is cut off.
 CHARACTERS_PER_TOKEN = 4
 
+#: Finds the index that knows a document's workspace, and the document's path in it.
+Locate = Callable[[Context], "tuple[Workspace, str] | None"]
+
 
 class LocalBackend:
     """Implements `backends.backend.Backend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
 
-    def __init__(self, folder: Path, *, threads: int = 2, prior: Prior | None = None) -> None:
+    def __init__(self, folder: Path, *, threads: int = 2, locate: Locate = lambda context: None) -> None:
         model = load_model(folder)
         if model.family not in FAMILIES:
             raise ModelError(f"the model at {folder} is of family '{model.family}'; we know {', '.join(FAMILIES)}")
@@ -41,7 +45,7 @@ class LocalBackend:
         self._vocabulary = model.architecture.vocab_size
         for sentinel in self._template.sentinels:
             self._tokenizer.token_id(sentinel)  # a tokenizer of another family is refused now, not at every request
-        self._prior = prior
+        self._locate = locate
         try:
             self._session = Session(model, threads=threads)
         except MemoryError as error:
@@ -87,6 +91,24 @@ class LocalBackend:
             context, template=self._template, encode=tokenizer.encode, token_id=tokenizer.token_id, budget=self._budget
         )
 
+    def _prior(self, context: Context, prompt: Prompt) -> Prior | None:
+        found = self._locate(context)
+        if found is None:
+            return None
+        from codecompose_ls.index.prior import WorkspacePrior
+
+        workspace, path = found
+        return WorkspacePrior(
+            workspace,
+            before=context.before,
+            after=context.after,
+            path=path,
+            prompt_tokens=len(prompt.token_ids),
+            tokenizer=self._tokenizer,
+            end=self._tokenizer.token_id(self._template.stop[0]),
+            multiline=context.multiline,
+        )
+
     @cached_property
     def _ruled_out(self) -> RuledOut:
         return self._tokenizer.ruled_out(self._vocabulary)
@@ -94,12 +116,13 @@ class LocalBackend:
     def _generate(self, context: Context, sampling: Sampling, stop: Stop) -> Iterator[Piece]:
         decoder, prompt = self._tokenizer.decoder(), self._prompt(context)
         ruled_out = self._ruled_out if sampling.opening is not None else {}
-        for token in generate(self._session, prompt, sampling, stop=stop, prior=self._prior, ruled_out=ruled_out):
+        prior = self._prior(context, prompt)
+        for token in generate(self._session, prompt, sampling, stop=stop, prior=prior, ruled_out=ruled_out):
             yield Piece(decoder.decode(token.id), token.logprob, token.finish)
 
     def _score(self, context: Context, text: str, stop: Stop) -> Iterator[float]:
-        ids = self._tokenizer.encode(text)
-        return iter(score(self._session, self._prompt(context), ids, stop=stop, prior=self._prior))
+        ids, prompt = self._tokenizer.encode(text), self._prompt(context)
+        return iter(score(self._session, prompt, ids, stop=stop, prior=self._prior(context, prompt)))
 
     def _prefill(self, context: Context, stop: Stop) -> Iterator[Piece]:
         self._session.prefill(self._prompt(context).token_ids, stop=stop)

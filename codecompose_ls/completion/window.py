@@ -36,6 +36,10 @@ class Window:
     language: str
     path: str
     kernel: str | None = None
+    uri: str = ""
+    #: The whole text up to the cursor and from the tail's end on, of which prefix and suffix are the near parts.
+    before: str = ""
+    after: str = ""
 
     @property
     def line_prefix(self) -> str:
@@ -49,7 +53,17 @@ class Window:
 
     def context(self, *, multiline: bool) -> Context:
         """Return what a backend is told."""
-        return Context(self.language, self.path, self.prefix, self.suffix, kernel=self.kernel, multiline=multiline)
+        return Context(
+            self.language,
+            self.path,
+            self.prefix,
+            self.suffix,
+            kernel=self.kernel,
+            multiline=multiline,
+            uri=self.uri,
+            before=self.before,
+            after=self.after,
+        )
 
 
 def window(document: Document, offset: int, *, limits: tuple[int, int]) -> Window:
@@ -63,8 +77,20 @@ def window(document: Document, offset: int, *, limits: tuple[int, int]) -> Windo
     grown = -(-cursor // step) * step
     end = _far_end(text, after, limit=max(limits[1], total - grown))
     start = _far_start(text, cursor, limit=total - (end - after), step=step)
-    prefix, suffix = text[start:cursor].replace("\r\n", "\n"), text[after:end].replace("\r\n", "\n")
-    return Window(prefix, tail, suffix, document.language, document.path, document.kernel)
+    prefix, suffix, whole_before, whole_after = (
+        part.replace("\r\n", "\n") for part in (text[start:cursor], text[after:end], text[:cursor], text[after:])
+    )
+    return Window(
+        prefix,
+        tail,
+        suffix,
+        document.language,
+        document.path,
+        document.kernel,
+        uri=document.uri,
+        before=whole_before,
+        after=whole_after,
+    )
 
 
 def _with_cells(document: Document, offset: int) -> tuple[str, int]:

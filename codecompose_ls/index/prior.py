@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from codecompose_ls.index.candidates import MOST, Candidates, Flags, Surroundings
 from codecompose_ls.index.lexemes import BREAK, END, Ids
 from codecompose_ls.index.workspace import Workspace
+from codecompose_ls.inference.tokenizer import Tokenizer
 
 #: Lexemes a continuation has at most.
 LONGEST = 48
@@ -54,7 +55,8 @@ class Votes:
 class WorkspacePrior:
     """Implements `inference.decoding.Prior` for one request, whose prompt has `prompt_tokens` tokens.
 
-    `encode` and `decode` are the model's tokenizer's; `end` is the token that ends a line's completion.
+    `before` and `after` are the whole text around the cursor. `end` is the token that ends a completion of one line;
+    with `multiline`, where a line ends is left to the model.
     """
 
     def __init__(
@@ -64,13 +66,13 @@ class WorkspacePrior:
         before: str,
         after: str,
         path: str,
+        tokenizer: Tokenizer,
         prompt_tokens: int,
-        encode: Callable[[str], list[int]],
-        decode: Callable[[Sequence[int]], str],
         end: int,
+        multiline: bool = False,
     ) -> None:
-        self._vocabulary, self._encode, self._decode = workspace.vocabulary, encode, decode
-        self._prompt_tokens, self._end = prompt_tokens, end
+        self._vocabulary, self._tokenizer, self._decoder = workspace.vocabulary, tokenizer, tokenizer.decoder()
+        self._read, self._end, self._multiline = prompt_tokens, end, multiline
         line_start = before.rfind("\n") + 1
         self._line = before[line_start:].lstrip()
         self._lines, line, following = workspace.lexemes(before[:line_start], self._line, after)
@@ -80,47 +82,54 @@ class WorkspacePrior:
             [*self._lines, *line], following, path=path, words=view.words, rarity=view.rarity
         )
         self._generated = ""
-        self._votes = self._asked = self._gather("")
+        self._votes = self._asked = self._gather()
 
     def next(self, tokens: Sequence[int]) -> Opinion:
-        generated = self._decode(tokens[self._prompt_tokens :])
-        if "\n" in generated or "\ufffd" in generated:
-            return _SILENCE
-        votes = self._votes.after(generated[len(self._generated) :])
+        more = "".join(map(self._decoder.decode, tokens[self._read :]))
+        self._read = len(tokens)
+        self._generated += more
+        votes = self._votes.after(more)
         if votes.total < FAITHFUL * self._asked.total:
-            votes = self._asked = self._gather(generated)
-        self._votes, self._generated = votes, generated
+            votes = self._asked = self._gather()
+        self._votes = votes
         return self._opinion(votes)
 
     def _opinion(self, votes: Votes) -> Opinion:
         """Return the votes by the tokens that the continuations begin with."""
         by_token: dict[int, float] = defaultdict(float)
         for line, vote in votes.votes.items():
-            if line == "\n" and self._generated:
+            if line == "\n":
                 by_token[self._end] += vote
-            elif line.strip():
-                by_token[self._encode(line[:FIRST])[0]] += vote
+            elif line:
+                by_token[self._tokenizer.encode(line[:FIRST])[0]] += vote
+        ended = by_token.pop(self._end, 0.0) if self._multiline or not self._generated else 0.0
         if not by_token:
             return _SILENCE
         ids = np.fromiter(by_token, dtype=np.int64, count=len(by_token))
         shares = np.fromiter(by_token.values(), dtype=np.float32, count=len(by_token))
         total = float(shares.sum())
-        return ids, shares / total, weight(votes.strength + math.log(total), float(shares.max()) / total)
+        counts = weight(votes.strength + math.log(total), float(shares.max()) / total)
+        return ids, shares / total, counts * total / (total + ended if self._generated else total)
 
-    def _gather(self, generated: str) -> Votes:
+    def _gather(self) -> Votes:
         """Find candidates for what follows the text before the cursor and what was generated."""
-        line = self._vocabulary.lookup((self._line + generated).lstrip())
-        begun = _last_word(self._line + generated)
-        context = np.array([*self._lines, *(line[:-1] if begun else line)][-CONTEXT:], dtype=np.uint32)
+        *lines, line = (self._line + self._generated).split("\n")
+        begun = _last_word(line)
+        context = [*self._lines]
+        for one in filter(str.strip, lines):
+            context += [*self._vocabulary.lookup(one.lstrip()), BREAK]
+        lexemes = self._vocabulary.lookup(line.lstrip())
+        context += lexemes[:-1] if begun else lexemes
+        ids = np.array(context[-CONTEXT:], dtype=np.uint32)
 
-        def allows(ids: Ids) -> Flags:
+        def allows(next_ids: Ids) -> Flags:
             texts = self._vocabulary.texts
-            return np.fromiter((texts[number].startswith(begun) for number in ids), dtype=np.bool_, count=len(ids))
+            return np.array([texts[number].startswith(begun) for number in next_ids], dtype=np.bool_)
 
-        found = [self._surroundings.in_document(context, allows=allows)]
+        found = [self._surroundings.in_document(ids, allows=allows)]
         for files, hidden in self._sources:
             most = 10 * MOST if begun else MOST
-            found.append(self._surroundings.in_files(files, context, hidden=hidden, allows=allows, most=most))
+            found.append(self._surroundings.in_files(files, ids, hidden=hidden, allows=allows, most=most))
         scores = [candidates.scores for candidates in found]
         best = max((float(part.max()) for part in scores if len(part)), default=0.0)
         votes: dict[str, float] = defaultdict(float)
