@@ -33,7 +33,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print; exit status 0 whether or not the budgets hold: machines differ."""
     measurements = asyncio.run(_measure(args))
     if args.json:
-        print(json.dumps({"machine": _machine(), "rows": [_row(row) for row in measurements]}, indent=2))
+        rows = [_as_json(one, measurements) for one in measurements]
+        print(json.dumps({"machine": _machine(), "rows": rows}, indent=2))
     else:
         _print_table(measurements)
     return 0
@@ -45,15 +46,19 @@ async def _measure(args: argparse.Namespace) -> list[Measurement]:
 
     from codecompose_ls.lsp.client.budgets import ROWS, Bench, Measurement
     from codecompose_ls.lsp.client.session import Session
+    from codecompose_ls.models.registry import resolve
 
-    rows = [row for row in ROWS if not args.only or args.only in row[0]]
+    rows = [row for row in ROWS if not args.only or args.only in row.name]
     if not rows:
-        raise InputError(f"--only {args.only}: no row has that in its name; rows: {'; '.join(row[0] for row in ROWS)}")
-    found = []
+        raise InputError(
+            f"--only {args.only}: no row has that in its name; rows: {'; '.join(row.name for row in ROWS)}"
+        )
+    model, found = resolve(args.model), []
     with TemporaryDirectory() as folder, Progress(console=Console(file=sys.stderr), transient=True) as progress:
-        bench = Bench(partial(Session.start, options={"model": args.model, "telemetry": False}), Path(folder))
-        for name, budget, unit, measure in progress.track(rows, description="bench typing"):
-            found.append(Measurement(name, budget, unit, tuple(await measure(bench))))
+        start = partial(Session.start, options={"model": args.model, "telemetry": False})
+        bench = Bench(start, Path(folder), model)
+        for row in progress.track(rows, description="bench typing"):
+            found.append(Measurement(row, tuple(await row.measure(bench))))
     return found
 
 
@@ -61,15 +66,24 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
-def _row(row: Measurement) -> dict[str, object]:
+def _ratio(peer: Measurement, measurements: list[Measurement]) -> float | None:
+    """Return how many times as long as ours a peer takes; None for what is no peer, or was not compared."""
+    ours = next((one for one in measurements if one.row.name == peer.row.peer_of), None)
+    return peer.times(ours) if ours and ours.samples and peer.samples else None
+
+
+def _as_json(one: Measurement, measurements: list[Measurement]) -> dict[str, object]:
+    ratio = _ratio(one, measurements)
     return {
-        "name": row.name,
-        "unit": row.unit,
-        "budget": row.budget,
-        "p50": round(row.p50, 1) if row.samples else None,
-        "p95": round(row.p95, 1) if row.samples else None,
-        "n": len(row.samples),
-        "holds": row.holds,
+        "name": one.row.name,
+        "unit": one.row.unit,
+        "budget": one.row.budget,
+        "p50": round(one.p50, 1) if one.samples else None,
+        "p95": round(one.p95, 1) if one.samples else None,
+        "n": len(one.samples),
+        "holds": one.holds,
+        "peer_of": one.row.peer_of or None,
+        "ratio_p50": round(ratio, 2) if ratio else None,
     }
 
 
@@ -80,7 +94,15 @@ def _print_table(measurements: list[Measurement]) -> None:
     table = Table(title=f"bench typing ({_machine()})")
     for heading in ("what", "budget p95", "p50", "p95", "n", ""):
         table.add_column(heading, justify="left" if heading in ("what", "") else "right")
-    for row in measurements:
-        figures = (f"{row.budget:.0f} {row.unit}", f"{row.p50:.1f}", f"{row.p95:.1f}", str(len(row.samples)))
-        table.add_row(row.name, *figures, "holds" if row.holds else "missed")
+    for one in measurements:
+        budget = "" if one.row.budget is None else f"{one.row.budget:.0f} {one.row.unit}"
+        figures = (budget, f"{one.p50:.1f}", f"{one.p95:.1f}", str(len(one.samples)))
+        table.add_row(one.row.name, *figures, _verdict(one, measurements))
     Console().print(table)
+
+
+def _verdict(one: Measurement, measurements: list[Measurement]) -> str:
+    ratio = _ratio(one, measurements)
+    if ratio is not None:
+        return f"{ratio:.1f} times ours (p50)"
+    return {True: "holds", False: "missed", None: ""}[one.holds]

@@ -1,6 +1,6 @@
 """The latency budgets of the design, measured at the client's end: from request written to answer read.
 
-Each measurement returns samples in milliseconds; `ROWS` is the table: name, budget, how to measure.
+`ROWS` is the table: name, budget, how to measure. A row without a budget is a peer's, to compare the row before with.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pygls.exceptions import JsonRpcException
+
 from codecompose_ls.lsp.client.typist import ghost_of
+from codecompose_ls.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +43,29 @@ _MODULES = (
 )
 _KEYS = 60
 _PAUSE_S = 0.12
+#: The peer is asked at every fourth of these keys: it takes its time.
+_PEER_STEP = 4
+#: Keys typed into one generation: few, so that most are sent before it ends.
+_KEYS_AT_ONCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: `measure` returns samples in `unit` (ms or MB); `budget` is what their p95 may be."""
+
+    name: str
+    budget: float | None
+    measure: Callable[[Bench], Awaitable[list[float]]]
+    unit: str = "ms"
+    #: The row that this one, a peer's, is to be compared with.
+    peer_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One row of the table. `unit` is ms or MB; `figure` is the p95 (n > 1) or the one value."""
+    """What came of a row."""
 
-    name: str
-    budget: float
-    unit: str
+    row: Row
     samples: tuple[float, ...]
 
     @property
@@ -62,8 +79,13 @@ class Measurement:
         return self.p50
 
     @property
-    def holds(self) -> bool:
-        return self.p95 <= self.budget
+    def holds(self) -> bool | None:
+        """Whether the budget is kept; None where there is none."""
+        return None if self.row.budget is None else self.p95 <= self.row.budget
+
+    def times(self, other: Measurement) -> float:
+        """Return how many times as long as `other` this takes, by the medians."""
+        return self.p50 / other.p50
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +97,8 @@ class Bench:
 
     start: Callable[[], Session]
     folder: Path
+    #: The folder of the model that is measured.
+    model: Path
 
     async def known(self) -> list[float]:
         """Keys that type a suggestion through, and the same position asked twice (cache)."""
@@ -107,6 +131,20 @@ class Bench:
                     samples.append(latency_ms)
                 last = current
                 await asyncio.sleep(max(0.0, _PAUSE_S - (time.perf_counter() - began)))
+        return samples
+
+    async def peer_key(self) -> list[float]:
+        """The same model at the same cursors as `key`, prefix first and prefilled anew each time."""
+        from codecompose_ls.lsp.client.peer import Peer
+
+        peer, samples = Peer(self.model), []
+        before, hidden, after = _split("argparse", hide=_KEYS)
+        for typed in range(0, len(hidden), _PEER_STEP):
+            head = before + hidden[: typed + 1]
+            document = Document((self.folder / "argparse.py").as_uri(), "argparse.py", "python", head + after)
+            began = time.perf_counter()
+            peer.complete(document, len(head))
+            samples.append((time.perf_counter() - began) * 1000)
         return samples
 
     async def key_on_a_busy_machine(self) -> list[float]:
@@ -147,19 +185,25 @@ class Bench:
         return samples
 
     async def change_while_generating(self) -> list[float]:
-        """A didChange sent during a generation, until an (unknown) request sent right behind it is answered."""
+        """A didChange sent during a generation, until an (unknown) request sent right behind it is answered.
+
+        What opening the file costs belongs to `open_file`: the first key waits until the request before it is under
+        way, and keys sent after the generation has ended do not count.
+        """
         samples: list[float] = []
         async with self.start() as session:
             await session.ready()
             for name in _MODULES:
-                uri, _, cursor = await self._open(session, name)
+                uri, hidden, cursor = await self._open(session, name, hide=_KEYS_AT_ONCE)
                 asked = asyncio.ensure_future(_ask(session, uri, cursor))
-                await asyncio.sleep(0.01)
-                for typed in range(3):
+                await _round_trip(session)
+                for typed, key in enumerate(hidden[:_KEYS_AT_ONCE]):
+                    await asyncio.sleep(0.01)
+                    if asked.done():
+                        break
                     began = time.perf_counter()
-                    session.change(uri, cursor + typed, cursor + typed, " ")
-                    with suppress(Exception):
-                        await session.raw_request("codecompose/unknown", {})
+                    session.change(uri, cursor + typed, cursor + typed, key)
+                    await _round_trip(session)
                     samples.append((time.perf_counter() - began) * 1000)
                 await asked
         return samples
@@ -174,24 +218,42 @@ class Bench:
 
     async def _open(self, session: Session, module: str, *, hide: int = 1) -> tuple[str, str, int]:
         """Open a library module without `hide` characters and the rest of the line; return uri, hidden text, cursor."""
-        text = (Path(asyncio.__file__).parents[1] / f"{module}.py").read_text(encoding="utf-8")
-        cursor = text.find(" = ", len(text) // 2) + 3
-        end = text.find("\n", cursor + hide)
+        before, hidden, after = _split(module, hide=hide)
         uri = (self.folder / f"{module}.py").as_uri()
-        await session.open(uri, text[:cursor] + text[end:], "python")
-        return uri, text[cursor:end], cursor
+        await session.open(uri, before + after, "python")
+        return uri, hidden, len(before)
 
 
-ROWS: tuple[tuple[str, float, str, Callable[[Bench], Awaitable[list[float]]]], ...] = (
-    ("typed through, or cached", 5, "ms", Bench.known),
-    ("a key while typing, one line", 50, "ms", Bench.key),
-    ("the same with a core kept busy", 150, "ms", Bench.key_on_a_busy_machine),
-    ("first suggestion after opening a file", 400, "ms", Bench.open_file),
-    ("start to initialize answered", 600, "ms", Bench.initialize),
-    ("start to the first suggestion", 2000, "ms", Bench.first_suggestion),
-    ("didChange while generating", 5, "ms", Bench.change_while_generating),
-    ("memory of the server with the model", 350, "MB", Bench.memory),
+ROWS = (
+    Row("typed through, or cached", 5, Bench.known),
+    Row("a key while typing, one line", 50, Bench.key),
+    Row(
+        "a key while typing, by a peer: no KV kept, prefix first",
+        None,
+        Bench.peer_key,
+        peer_of="a key while typing, one line",
+    ),
+    Row("the same with a core kept busy", 150, Bench.key_on_a_busy_machine),
+    Row("first suggestion after opening a file", 400, Bench.open_file),
+    Row("start to initialize answered", 600, Bench.initialize),
+    Row("start to the first suggestion", 2000, Bench.first_suggestion),
+    Row("didChange while generating", 5, Bench.change_while_generating),
+    Row("memory of the server with the model", 350, Bench.memory, unit="MB"),
 )
+
+
+def _split(module: str, *, hide: int) -> tuple[str, str, str]:
+    """Cut a library module in its middle, behind ` = `: before, at least `hide` characters to a line's end, after."""
+    text = (Path(asyncio.__file__).parents[1] / f"{module}.py").read_text(encoding="utf-8")
+    cursor = text.find(" = ", len(text) // 2) + 3
+    end = text.find("\n", cursor + hide)
+    return text[:cursor], text[cursor:end], text[end:]
+
+
+async def _round_trip(session: Session) -> None:
+    """Wait until the server has come to all that was sent before: it refuses what it does not know at once."""
+    with suppress(JsonRpcException):
+        await session.raw_request("codecompose/unknown", {})
 
 
 async def _ask(session: Session, uri: str, cursor: int) -> tuple[list[lsp.InlineCompletionItem], float]:
