@@ -52,5 +52,6 @@ def initialize(ls: Server, params: lsp.InitializeParams) -> None:
         completion.offer(ls)
 
 
-def initialized(ls: Server, _: lsp.InitializedParams) -> None:
+async def initialized(ls: Server, _: lsp.InitializedParams) -> None:
     ls.settle()
+    await ls.prepare()

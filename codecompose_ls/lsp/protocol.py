@@ -39,6 +39,16 @@ logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 
+#: What comes and goes while somebody types.
+_TYPED = (
+    lsp.DidOpenTextDocumentNotification,
+    lsp.DidChangeTextDocumentNotification,
+    lsp.TextDocumentContentChangePartial,
+    lsp.InlineCompletionRequest,
+)
+_ANSWERED = (lsp.InlineCompletionResponse, lsp.InlineCompletionList, lsp.InlineCompletionItem)
+
+
 def converter() -> Converter:
     """Return pygls' converter, where a value that an enumeration does not know stays as it came.
 
@@ -75,6 +85,13 @@ class Protocol(LanguageServerProtocol):
     def lsp_exit(self, *_: Any) -> None:  # type: ignore[override]
         """End the connection; the exit status says whether shutdown came first, as the specification wants."""
         self.hang_up(0 if self._shutdown else 1)
+
+    def prepare(self) -> None:
+        """Make the converter's code for the messages of typing, which it otherwise makes at the first of each kind."""
+        for asked in _TYPED:
+            self._converter.get_structure_hook(asked)
+        for answered in _ANSWERED:
+            self._converter.get_unstructure_hook(answered)
 
     def received(self, body: bytes) -> None:
         """Take one message off the wire."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,11 @@ class Server(LanguageServer):
         self.model.configure(self.settings)
         if document := self.workspace.document(self._current):
             self.admits(document)
+
+    async def prepare(self) -> None:
+        """Load in a thread what the first document will need; on the loop it would be in the way of the first keys."""
+        await asyncio.to_thread(self.protocol.prepare)
+        await asyncio.to_thread(import_module, "codecompose_ls.index.files")
 
     def _counted(self) -> Callable[[Event], None]:
         from codecompose_ls.telemetry.database import default_path
