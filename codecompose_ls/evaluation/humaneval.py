@@ -10,24 +10,30 @@ import gzip
 import json
 import random
 import time
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import aclosing, closing
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
 from codecompose_ls.backends.backend import Backend
+from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.errors import EngineError, InputError
+from codecompose_ls.evaluation.journal import Journal, key_of
 from codecompose_ls.evaluation.results import Outcome
+from codecompose_ls.evaluation.runner import ask_each
 from codecompose_ls.evaluation.sandbox import Sandbox
+from codecompose_ls.evaluation.study import load_models
+from codecompose_ls.settings import Settings
 from codecompose_ls.types import CompletionRequest, Context, Document, Sampling, Trigger
 
 #: The project of its outcomes.
 NAME = "HumanEval-Infilling"
 #: Where the tasks can be had.
-ORIGIN = "the folder data/ of the repository openai/human-eval-infilling (MIT)"
+ORIGIN = "the folder data/ of the repository openai/human-eval-infilling (MIT) has its files"
 #: Longest middle that a model is let write, in tokens; the longest that was taken out has 272 of ours.
 MAX_TOKENS = 320
 
@@ -69,12 +75,12 @@ def load(folder: Path, split: Split, *, cases: int | None = None, seed: int = 0)
     """Read a split's tasks, or `cases` of them drawn by a seed; raises `InputError`."""
     path = next((path for path in (folder / f"{split.file}.gz", folder / split.file) if path.is_file()), None)
     if path is None:
-        raise InputError(f"{folder}: {split.file}.gz is not there; it can be had from {ORIGIN}")
+        raise InputError(f"{folder}: {split.file}.gz is not there; {ORIGIN}")
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
             tasks = [_task(json.loads(line), split) for line in lines if line.strip()]
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: no tasks of HumanEval-Infilling ({error}); take it from {ORIGIN}") from error
+        raise InputError(f"{path}: no tasks of HumanEval-Infilling ({error}); {ORIGIN}") from error
     if cases is None or cases >= len(tasks):
         return tasks
     return [tasks[place] for place in sorted(random.Random(seed).sample(range(len(tasks)), cases))]
@@ -113,7 +119,6 @@ class LineSolver:
             raise EngineError(f"{task.id}: {self._pipeline.last_error}")
         if answer.suggestion is None:
             return None, answer.reason
-        # A document's line, so the line alone counts, whatever else was suggested.
         return answer.suggestion.text.split("\n", 1)[0], ""
 
 
@@ -173,3 +178,55 @@ def _similarity(text: str | None, middle: str) -> float:
     from rapidfuzz import fuzz
 
     return fuzz.ratio(text.rstrip(), middle.rstrip()) / 100 if text is not None else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A split's tasks put to several models, one after the other, each with a journal of its own.
+
+    `models` are names or folders. Without a sandbox no code is run. With `fresh` what earlier runs found is forgotten.
+    """
+
+    split: Split
+    tasks: Sequence[Task]
+    settings: Settings
+    models: Sequence[str]
+    sandbox: Sandbox | None = None
+    fresh: bool = False
+
+    async def run(self) -> list[Outcome]:
+        """Return the outcomes, model by model; raises `InputError`, `ModelError` and `EngineError`."""
+        outcomes: list[Outcome] = []
+        for name, model in load_models(self.models).items():
+            conditions = {
+                "benchmark": NAME,
+                "tasks": [asdict(task) for task in self.tasks],
+                "settings": asdict(self._settings()),
+                "predictor": name,
+                "model": model.content_hash,
+                "runs_code": self.sandbox is not None,
+            }
+            with (
+                closing(Journal(key_of(conditions), fresh=self.fresh)) as journal,
+                closing(LocalBackend(model.folder, threads=self.settings.threads)) as backend,
+            ):
+                outcomes += await self._ask(name, backend, journal)
+        return outcomes
+
+    def hashes(self) -> dict[str, str]:
+        """Return the content hash of each model, by the name it has in the outcomes."""
+        return {name: model.content_hash for name, model in load_models(self.models).items()}
+
+    async def _ask(self, name: str, backend: LocalBackend, journal: Journal) -> list[Outcome]:
+        with closing(Pipeline(backend, self._settings())) as pipeline:
+            by_line = self.split is Split.SINGLE_LINE
+            solver = LineSolver(pipeline, name=name) if by_line else SpanSolver(backend, name=name)
+
+            async def answer(task: Task) -> Outcome:
+                return await ask(solver, task, split=self.split, sandbox=self.sandbox)
+
+            return await ask_each(self.tasks, answer, journal=journal, title=f"{self.split.value}, {name}")
+
+    def _settings(self) -> Settings:
+        """Return the settings for a line: it is one line that is missing."""
+        return replace(self.settings, multi_line="never")

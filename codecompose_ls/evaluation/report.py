@@ -6,19 +6,24 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import combinations, product
 from math import log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.metrics import Sums, bootstrap, holm, mcnemar, percentile, wilson
-from codecompose_ls.evaluation.results import ALL, Comparison, Outcome, Row
+from codecompose_ls.evaluation.results import ALL, Comparison, Outcome, Results, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 #: Columns of the sums by file.
 _CASES, _SIMILARITY, _SAVED, _CHARS, _TOKENS, _LOGPROB, _SCORED_CHARS = range(7)
+
+
+def results(outcomes: Sequence[Outcome], *, conditions: dict[str, Any]) -> Results:
+    """Return all that the outcomes say, and under which conditions they were taken."""
+    return Results(conditions, tuple(rows(outcomes)), tuple(comparisons(outcomes)), tuple(outcomes))
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[Row]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.completion.window import window
@@ -118,25 +118,43 @@ def _inserted(suggestion: Suggestion, case: Case) -> str:
 async def run(
     predictor: Predictor, cases: Sequence[Case], *, journal: Journal | None = None, keep_code: bool = False
 ) -> list[Outcome]:
-    """Return the outcomes in the order of the cases; those in the journal are not asked for again.
+    """Return the outcomes in the order of the cases; those in the journal are not asked for again."""
 
-    A progress bar goes to stderr.
-    """
+    async def ask(case: Case) -> Outcome:
+        return await _ask(predictor, case, keep_code=keep_code)
+
+    return await ask_each(cases, ask, journal=journal, title=f"hidden lines, {predictor.name}")
+
+
+class Question(Protocol):
+    """A case of hidden lines or a task of a benchmark."""
+
+    @property
+    def id(self) -> str: ...
+
+
+Q = TypeVar("Q", bound=Question)
+
+
+async def ask_each(
+    questions: Sequence[Q], ask: Callable[[Q], Awaitable[Outcome]], *, journal: Journal | None, title: str
+) -> list[Outcome]:
+    """Return an outcome for each question, from the journal where it is there; a progress bar goes to stderr."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 
     outcomes = dict(journal.outcomes) if journal else {}
-    waiting = [case for case in cases if case.id not in outcomes]
+    waiting = [question for question in questions if question.id not in outcomes]
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
-        task = progress.add_task(f"hidden lines, {predictor.name}", total=len(cases))
-        progress.update(task, completed=len(cases) - len(waiting))
-        for case in waiting:
-            outcome = outcomes[case.id] = await _ask(predictor, case, keep_code=keep_code)
+        task = progress.add_task(title, total=len(questions))
+        progress.update(task, completed=len(questions) - len(waiting))
+        for question in waiting:
+            outcome = outcomes[question.id] = await ask(question)
             if journal:
                 journal.append(outcome)
             progress.advance(task)
-    return [outcomes[case.id] for case in cases]
+    return [outcomes[question.id] for question in questions]
 
 
 async def _ask(predictor: Predictor, case: Case, *, keep_code: bool) -> Outcome:

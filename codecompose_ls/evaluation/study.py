@@ -58,8 +58,7 @@ class Study:
         """Load what is known of each model; none when the floor alone is asked."""
         if set(self.arms) <= {FLOOR}:
             return {}
-        folders = list(dict.fromkeys(resolve(model) for model in self.models))
-        return {name: load_model(folder) for name, folder in zip(names(folders), folders, strict=True)}
+        return load_models(self.models)
 
     async def _ask_model(
         self, model: Model, name: str, arms: Mapping[str, Arm], conditions: dict[str, Any]
@@ -93,3 +92,9 @@ class Study:
             "bleu": bleu.signature() if bleu.is_available() else None,
             "keep_code": self.keep_code,
         }
+
+
+def load_models(models: Sequence[str]) -> dict[str, Model]:
+    """Return what is known of each model, a name or a folder, by a short name; raises `ModelError`."""
+    folders = list(dict.fromkeys(resolve(model) for model in models))
+    return {name: load_model(folder) for name, folder in zip(names(folders), folders, strict=True)}
