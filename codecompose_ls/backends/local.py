@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Protocol
 
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.errors import Cancelled, CodeComposeError, EngineError, ModelError
-from codecompose_ls.index.workspace import Workspace
 from codecompose_ls.inference.decoding import Prior, RuledOut, generate
 from codecompose_ls.inference.engine import Engine
 from codecompose_ls.inference.scoring import score
@@ -27,14 +27,17 @@ HEADER_TOKENS = 32
 #: Characters of code to a token (median 4.1 for Python, 3.0 to 4.1 for the others); what is too many is cut off.
 CHARACTERS_PER_TOKEN = 4
 
-#: Finds the index that knows a document's workspace, and the document's path in it.
-Locate = Callable[[Context], "tuple[Workspace, str] | None"]
+
+class PriorOf(Protocol):
+    """Finds what is known of a request besides the model; `end` is the token that ends an answer."""
+
+    def __call__(self, context: Context, *, tokenizer: Tokenizer, prompt_tokens: int, end: int) -> Prior | None: ...
 
 
 class LocalBackend:
     """Implements `backends.backend.Backend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
 
-    def __init__(self, folder: Path, *, threads: int = 2, locate: Locate = lambda context: None) -> None:
+    def __init__(self, folder: Path, *, threads: int = 2, prior_of: PriorOf | None = None) -> None:
         model = load_model(folder)
         if model.family not in FAMILIES:
             raise ModelError(f"the model at {folder} is of family '{model.family}'; we know {', '.join(FAMILIES)}")
@@ -45,7 +48,7 @@ class LocalBackend:
         self._vocabulary = model.architecture.vocab_size
         for sentinel in self._template.sentinels:
             self._tokenizer.token_id(sentinel)  # a tokenizer of another family is refused now, not at every request
-        self._locate = locate
+        self._prior_of = prior_of
         try:
             self._session = Session(model, threads=threads)
         except MemoryError as error:
@@ -92,22 +95,10 @@ class LocalBackend:
         )
 
     def _prior(self, context: Context, prompt: Prompt) -> Prior | None:
-        found = self._locate(context)
-        if found is None:
+        if self._prior_of is None:
             return None
-        from codecompose_ls.index.prior import WorkspacePrior
-
-        workspace, path = found
-        return WorkspacePrior(
-            workspace,
-            before=context.before,
-            after=context.after,
-            path=path,
-            prompt_tokens=len(prompt.token_ids),
-            tokenizer=self._tokenizer,
-            end=self._tokenizer.token_id(self._template.stop[0]),
-            multiline=context.multiline,
-        )
+        end = self._tokenizer.token_id(self._template.stop[0])
+        return self._prior_of(context, tokenizer=self._tokenizer, prompt_tokens=len(prompt.token_ids), end=end)
 
     @cached_property
     def _ruled_out(self) -> RuledOut:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from codecompose_ls.index.candidates import MOST, Candidates, Flags, Surrounding
 from codecompose_ls.index.lexemes import BREAK, END, Ids
 from codecompose_ls.index.workspace import Workspace
 from codecompose_ls.inference.tokenizer import Tokenizer
+from codecompose_ls.types import Context
 
 #: Lexemes a continuation has at most.
 LONGEST = 48
@@ -31,6 +32,8 @@ MARGIN = 8.0
 #: Characters that hold a continuation's first token.
 FIRST = 32
 
+#: Finds the workspace that a document belongs to, and the document's path in it.
+Locate = Callable[[Context], tuple[Workspace, str] | None]
 Opinion = tuple[NDArray[np.int64], NDArray[np.float32], float]
 
 
@@ -150,6 +153,28 @@ class WorkspacePrior:
             was = ids[0]
             ids = [exchange if lexeme == was else lexeme for lexeme in ids]
         return self._vocabulary.decode(ids[:ends]) + ("\n" if ends < len(ids) else "")
+
+
+def prior_of(locate: Locate) -> Callable[..., WorkspacePrior | None]:
+    """Return a `backends.local.PriorOf` that looks a request up in the workspace which `locate` finds."""
+
+    def find(context: Context, *, tokenizer: Tokenizer, prompt_tokens: int, end: int) -> WorkspacePrior | None:
+        found = locate(context)
+        if found is None:
+            return None
+        workspace, path = found
+        return WorkspacePrior(
+            workspace,
+            before=context.before,
+            after=context.after,
+            path=path,
+            tokenizer=tokenizer,
+            prompt_tokens=prompt_tokens,
+            end=end,
+            multiline=context.multiline,
+        )
+
+    return find
 
 
 def weight(strength: float, share: float) -> float:

@@ -57,7 +57,7 @@ def steps() -> Steps:
 
 @pytest.fixture
 def stepped(tiny: Path, steps: Steps) -> Iterator[LocalBackend]:
-    backend = LocalBackend(tiny, prior=steps)
+    backend = LocalBackend(tiny, prior_of=lambda context, **_: steps)
     yield backend
     backend.close()
 
