@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import platform
 import sys
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +20,19 @@ from codecompose_ls.languages import LANGUAGES
 if TYPE_CHECKING:
     from codecompose_ls.evaluation.hidden_lines import Source
     from codecompose_ls.evaluation.history import Replay
+    from codecompose_ls.evaluation.humaneval import Benchmark
     from codecompose_ls.evaluation.results import Results
     from codecompose_ls.evaluation.study import Study
     from codecompose_ls.settings import Settings
 
 HELP = "measure how well hidden lines, or those that a repository's history added, are completed"
+#: `evaluation.humaneval.Split`, which is too much to import for a --help.
+_SPLITS = ("single-line", "multi-line", "random-span", "random-span-light")
 EXAMPLE = "codecompose-ls evaluate . --since 6m --arms floor,full,no-suffix --output report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a project's folder or git repository")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="a project's folder or git repository")
     parser.add_argument("--each", action="store_true", help="every folder in FOLDER is a project of its own")
     parser.add_argument(
         "--since",
@@ -45,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-model", action="store_true", help="measure the floor alone")
     parser.add_argument("--floor", action="store_true", help="measure the n-gram floor, too")
-    parser.add_argument("--cases", type=int, default=100, metavar="N", help="cases of each kind (100)")
+    parser.add_argument(
+        "--cases", type=int, metavar="N", help="cases of each kind (100), or of a benchmark's tasks (all)"
+    )
     parser.add_argument("--per-file", type=int, default=3, metavar="K", help="most cases from one file (3)")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other cases (0)")
     parser.add_argument("--language", choices=sorted(LANGUAGES), metavar="ID", help="one LSP language id alone")
@@ -56,33 +64,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-suffix", action="store_true", help="hide all text after the cursor from every predictor, the floor too"
     )
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier run of the same has found")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="keep the results there, as results.json")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="keep results.json and report.html there")
     parser.add_argument("--keep-code", action="store_true", help="keep hidden and suggested code in the results")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    benchmark = parser.add_argument_group("benchmarks")
+    benchmark.add_argument("--benchmark", choices=("humaneval-infilling",), help="measure this instead of a folder")
+    benchmark.add_argument("--data", type=Path, metavar="DIR", help="the folder with the benchmark's files")
+    benchmark.add_argument("--split", choices=_SPLITS, default=_SPLITS[0], help=f"what is taken out ({_SPLITS[0]})")
+    benchmark.add_argument(
+        "--run-code",
+        action="store_true",
+        help="run the programs that come of it, in a sandbox, to see whether they work",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw the cases, ask every predictor, print and keep the figures."""
-    from codecompose_ls.evaluation import bleu, report
-    from codecompose_ls.evaluation.results import Results
-
-    if args.cases < 1 or args.per_file < 1:
-        raise InputError("--cases and --per-file must be at least 1")
+    _check(args)
     settings = _settings(args)
-    sources, replays = _sources(args)
-    study = _study(args, settings, sources)
-    if not bleu.is_available():
-        print("codecompose-ls: BLEU is left out: pip install 'codecompose-ls[evaluate]'", file=sys.stderr)
-    outcomes = asyncio.run(study.run())
-    results = Results(
-        conditions=_conditions(args, settings, study)
-        | {"history": {one.source.asked.name: _told(one) for one in replays}},
-        rows=tuple(report.rows(outcomes)),
-        comparisons=tuple(report.comparisons(outcomes)),
-        outcomes=tuple(outcomes),
-    )
+    results = _benchmark(args, settings) if args.benchmark else _hidden_lines(args, settings)
     if args.output:
-        print(f"codecompose-ls: results are in {results.save(args.output)}", file=sys.stderr)
+        from codecompose_ls.evaluation import html
+
+        for path in (results.save(args.output), html.save(results, args.output)):
+            print(f"codecompose-ls: {path} is written", file=sys.stderr)
     if args.json:
         shown = results.to_json()
         del shown["outcomes"]
@@ -90,6 +95,73 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(results)
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if (args.cases is not None and args.cases < 1) or args.per_file < 1:
+        raise InputError("--cases and --per-file must be at least 1")
+    if args.benchmark and args.folders:
+        raise InputError(f"--benchmark takes its tasks from --data, not from {args.folders[0]}")
+    if not args.benchmark:
+        if not args.folders:
+            raise InputError("name the folder of a project, or a --benchmark")
+        if args.data or args.run_code:
+            raise InputError("--data and --run-code are for a --benchmark")
+
+
+def _hidden_lines(args: argparse.Namespace, settings: Settings) -> Results:
+    from rich.console import Console
+
+    from codecompose_ls.evaluation import bleu, report
+
+    with Console(file=sys.stderr).status("reading the projects"):
+        sources, replays = _sources(args)
+        study = _study(args, settings, sources)
+    for replay in replays:
+        print(f"codecompose-ls: {replay}", file=sys.stderr)
+    if not bleu.is_available():
+        print("codecompose-ls: BLEU is left out: pip install 'codecompose-ls[evaluate]'", file=sys.stderr)
+    outcomes = asyncio.run(study.run())
+    history = {one.source.asked.name: _told(one) for one in replays}
+    return report.results(outcomes, conditions=_conditions(args, settings, study) | {"history": history} | _place())
+
+
+def _benchmark(args: argparse.Namespace, settings: Settings) -> Results:
+    from codecompose_ls.evaluation import report
+
+    benchmark = _tasks(args, settings)
+    if benchmark.sandbox:
+        print("codecompose-ls: programs that a model wrote are run, in a sandbox with limits", file=sys.stderr)
+        for gap in benchmark.sandbox.gaps:
+            print(f"codecompose-ls: its gap: {gap}", file=sys.stderr)
+    outcomes = asyncio.run(benchmark.run())
+    conditions = {
+        "benchmark": args.benchmark,
+        "split": args.split,
+        "cases": len(benchmark.tasks),
+        "seed": args.seed,
+        "run_code": args.run_code,
+        "models": benchmark.hashes(),
+        "version": __version__,
+    }
+    return report.results(outcomes, conditions=conditions | _place())
+
+
+def _tasks(args: argparse.Namespace, settings: Settings) -> Benchmark:
+    from codecompose_ls.evaluation import humaneval
+    from codecompose_ls.evaluation.sandbox import Sandbox
+
+    if args.data is None:
+        raise InputError(f"--benchmark {args.benchmark} needs --data DIR: {humaneval.ORIGIN}")
+    split = humaneval.Split(args.split)
+    return humaneval.Benchmark(
+        split=split,
+        tasks=humaneval.load(args.data, split, cases=args.cases, seed=args.seed),
+        settings=settings,
+        models=args.model or [settings.model],
+        sandbox=Sandbox() if args.run_code else None,
+        fresh=args.fresh,
+    )
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -111,8 +183,6 @@ def _sources(args: argparse.Namespace) -> tuple[list[Source], list[Replay]]:
         projects = find_projects(args.folders, each=args.each)
         return [Source(project, project.only(args.language)) for project in projects], []
     found = replays(args.folders, args.since, each=args.each, language=args.language)
-    for replay in found:
-        print(f"codecompose-ls: {replay}", file=sys.stderr)
     return [replay.source for replay in found], found
 
 
@@ -122,7 +192,7 @@ def _study(args: argparse.Namespace, settings: Settings, sources: list[Source]) 
     from codecompose_ls.evaluation.study import Study
     from codecompose_ls.types import Trigger
 
-    cases = draw(sources, cases=args.cases, per_file=args.per_file, seed=args.seed)
+    cases = draw(sources, cases=args.cases or 100, per_file=args.per_file, seed=args.seed)
     if not cases:
         what = f"{args.language} files" if args.language else "files with a line to hide"
         raise InputError(f"{', '.join(map(str, args.folders))}: no {what}")
@@ -153,7 +223,7 @@ def _conditions(args: argparse.Namespace, settings: Settings, study: Study) -> d
         "projects": sorted({case.project.name for case in study.cases}),
         "since": args.since,
         "language": args.language,
-        "cases": args.cases,
+        "cases": args.cases or 100,
         "per_file": args.per_file,
         "seed": args.seed,
         "trigger": args.trigger,
@@ -167,15 +237,29 @@ def _conditions(args: argparse.Namespace, settings: Settings, study: Study) -> d
     }
 
 
+def _place() -> dict[str, str]:
+    """Return when and on what a run was made; no name of the machine."""
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return {"date": datetime.now(timezone.utc).date().isoformat(), "machine": machine}
+
+
 def _print(results: Results) -> None:
     from rich.console import Console
 
     from codecompose_ls.evaluation import report
 
     console = Console()
-    console.width = max(120, console.width)
+    console.width = max(130, console.width)
     console.print(report.table(results.rows))
+    for row in results.rows:
+        if row.pass_at_1:
+            print(
+                f"{row.predictor}: pass@1 {row.pass_at_1.value:.3f} [{row.pass_at_1.low:.3f}, {row.pass_at_1.high:.3f}]"
+            )
+    kinds = [comparison.kind for comparison in results.comparisons]
     for comparison in results.comparisons:
-        print(report.sentence(comparison))
-    if results.conditions["bleu"]:
+        # The first kind is over all of them; for each alone there is --json, and the report.
+        if comparison.kind == kinds[0]:
+            print(report.sentence(comparison))
+    if results.conditions.get("bleu"):
         print(f"BLEU: sacrebleu {results.conditions['bleu']}")

@@ -116,3 +116,61 @@ def test_bad_input_gets_one_clear_line(
     assert main(["evaluate", str(tmp_path / arguments[0]), *arguments[1:]]) == 2
     printed = capsys.readouterr()
     assert message in printed.err and printed.err.count("\n") == 1
+
+
+@pytest.fixture
+def infilling(tmp_path: Path) -> Path:
+    """The data folder of HumanEval-Infilling with three tasks of ours."""
+    (tmp_path / "data").mkdir()
+    task = {
+        "prompt": "def double(x):\n",
+        "canonical_solution": "    y = 2 * x\n",
+        "suffix": "    return y\n",
+        "test": "def check(candidate):\n    assert candidate(2) == 4\n",
+        "entry_point": "double",
+    }
+    tasks = [json.dumps({"task_id": f"HumanEval/{number}/L1", **task}) for number in range(3)]
+    for name in ("SingleLine", "MultiLine"):
+        (tmp_path / "data" / f"HumanEval-{name}Infilling.jsonl").write_text("\n".join(tasks) + "\n")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("split", ["single-line", "multi-line"])
+def test_a_benchmark_is_measured_and_kept(
+    split: str, infilling: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["evaluate", "--benchmark", "humaneval-infilling", "--data", str(infilling), "--split", split]
+    assert main([*asked, "--model", str(tiny), "--output", str(tmp_path / "report")]) == 0
+    assert "pass@1" not in capsys.readouterr().out
+    results = Results.load(tmp_path / "report")
+    assert [(row.kind, row.n, row.pass_at_1) for row in results.rows] == [(split, 3, None)]
+    assert results.conditions["run_code"] is False and set(results.conditions["models"]) == {"tiny"}
+    assert "Completion of HumanEval-Infilling" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_code_is_run_only_when_asked_for_and_said_so(
+    infilling: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["evaluate", "--benchmark", "humaneval-infilling", "--data", str(infilling), "--model", str(tiny)]
+    assert main([*asked, "--cases", "2", "--run-code", "--json"]) == 0
+    printed = capsys.readouterr()
+    (row,) = json.loads(printed.out)["rows"]
+    assert row["n"] == 2 and row["pass_at_1"]["value"] == 0
+    assert "programs that a model wrote are run, in a sandbox" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name the folder of a project, or a --benchmark"),
+        (["--benchmark", "humaneval-infilling"], "openai/human-eval-infilling"),
+        (["--benchmark", "humaneval-infilling", "--data", "nowhere"], "openai/human-eval-infilling"),
+        (["--benchmark", "humaneval-infilling", "somewhere"], "not from somewhere"),
+        ([".", "--run-code"], "are for a --benchmark"),
+        ([".", "--cases", "0"], "at least 1"),
+    ],
+)
+def test_a_wrong_request_costs_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
