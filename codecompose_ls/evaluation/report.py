@@ -126,26 +126,38 @@ def _compared(hits: dict[str, dict[str, bool]], kind: str, cases: Sequence[str])
 
 
 def table(figures: Sequence[Row]) -> Table:
-    """Lay the rows out for a terminal of 120 columns; of single projects, among several, only what is over all else."""
+    """Lay the rows out for a terminal of 130 columns; of single projects, among several, only what is over all else."""
     from rich import box
     from rich.table import Table
 
     several = len({row.project for row in figures}) > 1
     laid = Table(title="hidden lines (exact_match with its 95 % interval)", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("predictor", *(("project",) if several else ()), "kind", "language"):
-        laid.add_column(heading, no_wrap=heading not in ("predictor", "project"), min_width=len(heading))
+        laid.add_column(
+            heading, no_wrap=heading not in ("predictor", "project"), min_width=len(heading), overflow="fold"
+        )
     headings = ("n", "exact match", "edit similarity", "characters saved", "BLEU", "perplexity", "answered")
     for heading in (*headings, "p50 ms", "p95 ms"):
         laid.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
-    kept = [row for row in figures if not several or row.project == ALL or _is_over_all(row, figures)]
+    single = [row for row in _widest(figures) if row.project != ALL]
+    kept = [*(row for row in figures if row.project == ALL), *single] if several else figures
     for row in sorted(kept, key=lambda row: (row.project != ALL, row.project, row.kind, row.language)):
         laid.add_row(row.predictor, *((row.project,) if several else ()), row.kind, row.language, *_cells(row))
     return laid
 
 
-def _is_over_all(row: Row, figures: Sequence[Row]) -> bool:
-    """Return whether no other row of the same predictor and project holds this one's cases and more."""
-    return row.n == max(one.n for one in figures if (one.predictor, one.project) == (row.predictor, row.project))
+def _widest(figures: Sequence[Row]) -> list[Row]:
+    """Return for each predictor and project the one row that holds all its cases."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in figures:
+        other = found.get((row.predictor, row.project))
+        if other is None or _width(row) > _width(other):
+            found[row.predictor, row.project] = row
+    return list(found.values())
+
+
+def _width(row: Row) -> tuple[int, int]:
+    return row.n, (row.kind, row.language).count(ALL)
 
 
 def _cells(row: Row) -> list[str]:
