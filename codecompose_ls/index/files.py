@@ -49,15 +49,20 @@ class Admission:
         has never been saved: only its name and text count. Being outside the workspace is no reason.
         """
         if path.is_absolute():
-            named, real = os.path.abspath(path), os.path.realpath(path)
-            for place in {named: None, real: None}:
-                if reason := self._name_refusal(place) or self._ignore_refusal(place):
-                    return reason
+            if reason := self.misplaced(path):
+                return reason
             if text is None:
-                return self._disk_refusal(real)
+                return self._disk_refusal(os.path.realpath(path))
         elif reason := self._name_refusal(str(path)):
             return reason
         return self._text_refusal(path, text or "")
+
+    def misplaced(self, path: Path) -> str | None:
+        """Say why a file may not be read, whatever it holds, by its absolute path alone; None when it may."""
+        for place in {os.path.abspath(path): None, os.path.realpath(path): None}:
+            if reason := self._name_refusal(place) or self._ignore_refusal(place):
+                return reason
+        return None
 
     def skips(self, folder: Path) -> bool:
         """Return whether a walk should not enter `folder`: no code of the project's own, or ignored."""
@@ -109,11 +114,13 @@ class Admission:
         return None
 
 
-def walk(root: Path, admission: Admission) -> Iterator[Path]:
+def walk(root: Path, admission: Admission, *, look_inside: bool = True) -> Iterator[Path]:
     """Yield the admitted source files of known languages below `root`, sorted, folder by folder.
 
-    Links are never followed: what they point to is either below `root` and met there, or not the project's.
+    Links are never followed: what they point to is either below `root` and met there, or not the project's. Who looks
+    at the texts himself needs no look inside.
     """
+    refusal = admission.refusal if look_inside else admission.misplaced
     try:
         with os.scandir(root) as entries:
             listing = sorted(entries, key=lambda entry: entry.name)
@@ -123,8 +130,8 @@ def walk(root: Path, admission: Admission) -> Iterator[Path]:
         path = root / entry.name
         if entry.is_dir(follow_symlinks=False):
             if not admission.skips(path):
-                yield from walk(path, admission)
-        elif entry.is_file(follow_symlinks=False) and language_of(entry.name) and admission.refusal(path) is None:
+                yield from walk(path, admission, look_inside=look_inside)
+        elif entry.is_file(follow_symlinks=False) and language_of(entry.name) and refusal(path) is None:
             yield path
 
 

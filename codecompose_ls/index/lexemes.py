@@ -7,6 +7,7 @@ line break with all white space after it is one lexeme: what is known of a line 
 from __future__ import annotations
 
 import re
+import threading
 from array import array
 from collections.abc import Iterable, Sequence
 
@@ -19,17 +20,18 @@ Ids = NDArray[np.uint32]
 END, BREAK, UNKNOWN = 0, 1, 2
 _LEXEME = re.compile(r"[^\S\n]+|\w+|[^\w\s]")
 #: Lines whose lexemes are remembered, since a document is read again with every key; when full, all are forgotten.
-_LINES = 100_000
+_LINES = 20_000
 
 
 class Vocabulary:
-    """Numbers lexemes in the order they are met; grows, and never forgets. Not for use from two threads at once."""
+    """Numbers lexemes in the order they are met; grows, and never forgets. Any thread may use it."""
 
     def __init__(self, texts: Iterable[str] = ("", "\n", "")) -> None:
         self.texts = list(texts)
         self._ids = {text: number for number, text in enumerate(self.texts) if text}
         self._lines: dict[str, tuple[int, ...]] = {}
-        self._words: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
+        self._words = np.fromiter(map(_is_word, self.texts), dtype=np.bool_, count=len(self.texts))
+        self._growth = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -57,12 +59,9 @@ class Vocabulary:
         return "".join([self.texts[number] for number in ids])
 
     def words(self) -> NDArray[np.bool_]:
-        """Return, for every id, whether it is a word, (len(self),)."""
-        known = len(self._words)
-        if known < len(self.texts):
-            more = [text[:1].isalnum() or text[:1] == "_" for text in self.texts[known:]]
-            self._words = np.concatenate([self._words, np.array(more, dtype=np.bool_)])
-        return self._words
+        """Return, for every id, whether it is a word; at least (len(self),), with room for ids to come."""
+        with self._growth:
+            return self._words
 
     def _line(self, line: str) -> tuple[int, ...]:
         found = self._lines.get(line)
@@ -74,7 +73,20 @@ class Vocabulary:
 
     def _id(self, lexeme: str) -> int:
         number = self._ids.get(lexeme)
-        if number is None:
-            number = self._ids[lexeme] = len(self.texts)
-            self.texts.append(lexeme)
-        return number
+        return self._add(lexeme) if number is None else number
+
+    def _add(self, lexeme: str) -> int:
+        with self._growth:
+            number = self._ids.get(lexeme)
+            if number is None:
+                number = len(self.texts)
+                if number >= len(self._words):
+                    self._words = np.concatenate([self._words, np.zeros(1024 + number // 4, dtype=np.bool_)])
+                self._words[number] = _is_word(lexeme)
+                self.texts.append(lexeme)
+                self._ids[lexeme] = number  # last: who finds the id finds its text
+            return number
+
+
+def _is_word(text: str) -> bool:
+    return text[:1].isalnum() or text[:1] == "_"

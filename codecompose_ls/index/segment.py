@@ -7,7 +7,7 @@ the same lexemes before them stand next to each other, so the longest match of a
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,7 +34,7 @@ class Files:
     paths: tuple[str, ...]
 
     @classmethod
-    def of(cls, files: Iterable[tuple[str, Sequence[int]]]) -> Files:
+    def of(cls, files: Iterable[tuple[str, Sequence[int] | Ids]]) -> Files:
         """Join (path, lexemes)."""
         paths, parts, starts, length = [], [], [], 0
         for path, lexemes in files:
@@ -59,6 +59,12 @@ class Files:
     def folders(self) -> NDArray[np.object_]:
         """The folder of every path."""
         return np.array([path.rpartition("/")[0] for path in self.paths], dtype=np.object_)
+
+    def pieces(self) -> Iterator[tuple[str, Ids]]:
+        """Yield what `of` took."""
+        ends = [*self.starts[1:].tolist(), len(self.tokens) - 1]
+        for path, start, end in zip(self.paths, self.starts.tolist(), ends, strict=True):
+            yield path, self.tokens[start + 1 : end]
 
     def file_of(self, places: Places) -> Places:
         """Return the number of the file that each place is in."""
@@ -89,14 +95,14 @@ class Segment(Files):
 
     @classmethod
     def build(cls, files: Files) -> Segment:
-        """Sort the contexts; n log n in the number of lexemes, about 0.6 s a million."""
-        ranks = files.tokens.astype(np.int64)
-        back = 1
-        while back < DEPTH:
-            before = np.concatenate([np.zeros(back, dtype=np.int64), ranks[:-back]])
-            ranks = np.unique(ranks * (int(ranks.max()) + 1) + before, return_inverse=True)[1].reshape(-1)
-            back *= 2
-        order = np.argsort(ranks, kind="stable").astype(np.uint32)
+        """Sort the contexts, in about 0.5 s and 50 MB a million lexemes; ties stay in the order of the text."""
+        ranks, known = files.tokens.astype(np.int64), 1
+        while known < DEPTH:
+            ranks, known = _refined(ranks, known)
+        ranks <<= 32
+        ranks |= np.arange(len(ranks))
+        ranks.sort()
+        order = (ranks & 0xFFFF_FFFF).astype(np.uint32)
         heads = np.concatenate([[0], np.cumsum(np.bincount(files.tokens))]).astype(np.int64)
         return cls(files.tokens, files.starts, files.paths, order, heads)
 
@@ -127,3 +133,20 @@ class Segment(Files):
 
         numbers = range(low, high)
         return low + bisect_left(numbers, token, key=before), low + bisect_right(numbers, token, key=before)
+
+
+def _refined(ranks: NDArray[np.int64], known: int) -> tuple[NDArray[np.int64], int]:
+    """Rank places by as many lexemes more as one integer can hold, given their ranks by the `known` lexemes before."""
+    bits = max(1, int(ranks.max()).bit_length())
+    count = min(63 // bits, -(-DEPTH // known))
+    keys = ranks.copy()
+    for number in range(1, count):
+        keys <<= bits
+        keys[number * known :] |= ranks[: max(0, len(ranks) - number * known)]
+    order = np.argsort(keys)
+    keys = keys[order]
+    numbers = np.zeros(len(keys), dtype=np.int64)
+    np.cumsum(keys[1:] != keys[:-1], out=numbers[1:])
+    ranks = np.empty_like(numbers)
+    ranks[order] = numbers
+    return ranks, known * count

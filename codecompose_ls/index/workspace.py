@@ -1,6 +1,6 @@
 """The workspace as the index knows it: the segment built from disk, and newer versions of single files over it.
 
-Written to by the server's loop, read by the engine's thread; a reader gets a `View` that does not change any more.
+Written to by one thread, read by the engine's; a reader gets a `View` that does not change any more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class View:
     """What is known at one moment: sources, and which of their files are hidden by newer versions."""
 
     sources: tuple[tuple[Files, Flags], ...]
-    #: How rare each id is in the project, 0 to about 1.5, (vocabulary,).
+    #: How rare each id is in the project, 0 to about 1.5; with room for ids to come, as `words`.
     rarity: NDArray[np.float32]
     words: Flags
 
@@ -35,7 +35,7 @@ class View:
 
 
 class Workspace:
-    """The newest version of every file; paths are relative to the root, with forward slashes."""
+    """The newest version of every file; paths are relative to the root, with forward slashes. Any thread may use it."""
 
     def __init__(self, vocabulary: Vocabulary | None = None, base: Segment | None = None) -> None:
         self.vocabulary = vocabulary or Vocabulary()
@@ -48,26 +48,50 @@ class Workspace:
     @property
     def overlay(self) -> int:
         """Lexemes in newer versions of files."""
-        return sum(map(len, self._newer.values()))
+        with self._lock:
+            return sum(map(len, self._newer.values()))
+
+    @property
+    def changed(self) -> set[str]:
+        """The files that are not as the segment has them."""
+        with self._lock:
+            return {*self._newer, *self._gone}
+
+    def paths(self) -> list[str]:
+        """Return what is known, sorted."""
+        with self._lock:
+            base = self._base.paths if self._base else ()
+            return sorted({path for path in base if path not in self._gone}.union(self._newer))
 
     def update(self, path: str, text: str) -> None:
         """Take a newer version of a file; 2 ms for 1,000 lines."""
+        # Readers do not wait for this: the vocabulary only grows.
+        lexemes = self.vocabulary.encode(text)
         with self._lock:
-            self._newer[path] = self.vocabulary.encode(text)
+            self._newer[path] = lexemes
             self._gone.discard(path)
             self._view = None
 
     def remove(self, path: str) -> None:
-        """Forget a file."""
+        """Forget a file, or all that is in a folder."""
+        with self._lock:
+            below = f"{path}/"
+            known = (*self._newer, *(self._base.paths if self._base else ()))
+            gone = {one for one in known if one == path or one.startswith(below)}
+            self._newer = {one: lexemes for one, lexemes in self._newer.items() if one not in gone}
+            self._gone |= gone
+            self._view = None
+
+    def revert(self, path: str) -> None:
+        """Show a file as the segment has it again."""
         with self._lock:
             self._newer.pop(path, None)
-            self._gone.add(path)
+            self._gone.discard(path)
             self._view = None
 
     def lexemes(self, *texts: str) -> list[Sequence[int]]:
         """Return the lexemes of texts; all but the first begin where the one before ended."""
-        with self._lock:
-            return [self.vocabulary.encode(text, opened=not number) for number, text in enumerate(texts)]
+        return [self.vocabulary.encode(text, opened=not number) for number, text in enumerate(texts)]
 
     def view(self) -> View:
         """Return what is known now."""
@@ -77,9 +101,10 @@ class Workspace:
             return self._view
 
     def _make_view(self) -> View:
+        words = self.vocabulary.words()
         changed = {*self._newer, *self._gone}
         sources: list[tuple[Files, Flags]] = []
-        counts = np.ones(len(self.vocabulary), dtype=np.float32)
+        counts = np.ones(len(words), dtype=np.float32)
         if self._base is not None:
             hidden = np.array([path in changed for path in self._base.paths], dtype=np.bool_)
             sources.append((self._base, hidden))
@@ -89,4 +114,4 @@ class Workspace:
             sources.append((newer, np.zeros(len(newer.paths), dtype=np.bool_)))
             counts += np.bincount(newer.tokens, minlength=len(counts))
         rarity = (np.log(counts.sum() / counts) / 10).astype(np.float32)
-        return View(tuple(sources), rarity, self.vocabulary.words())
+        return View(tuple(sources), rarity, words)
