@@ -82,13 +82,16 @@ def run(args: argparse.Namespace) -> int:
         import torch
     except ImportError as error:
         raise MissingExtraError("tune", "torch") from error
+    from codecompose_ls.tuning.atomic_file import atomic_file
     from codecompose_ls.tuning.machine import choose_machine
     from codecompose_ls.tuning.network import PRESETS
-    from codecompose_ls.tuning.pretraining import Recipe, Run
+    from codecompose_ls.tuning.pretraining import Run
+    from codecompose_ls.tuning.recipe import Recipe
     from codecompose_ls.tuning.schedule import Budget
     from codecompose_ls.tuning.tokenizer import load_tokenizer, train_tokenizer
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(os.cpu_count() or 1)
     machine = choose_machine(
         device=args.device, precision=args.precision, compile=not args.no_compile, workers=args.workers
     )
@@ -107,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         tokenizer = train_tokenizer(corpus, vocabulary=PRESETS[args.size].vocabulary, seed=args.seed, progress=progress)
     if not kept.is_file():
-        tokenizer.save(str(kept), pretty=False)
+        with atomic_file(kept) as partial:
+            tokenizer.save(str(partial), pretty=False)
     training = Run(args.output, recipe, machine, corpus=corpus, held_out=held_out, tokenizer=tokenizer)
     budget = Budget(minutes=args.minutes, tokens=int(args.tokens) if args.tokens else None)
     if training.resume(budget):

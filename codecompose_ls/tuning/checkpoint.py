@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from codecompose_ls.errors import ModelError
+from codecompose_ls.tuning.atomic_file import atomic_file
 
 _NETWORK = "network"
 
@@ -26,14 +27,15 @@ def save_checkpoint(
     for key, optimizer in optimizers.items():
         for number, values in optimizer.state_dict()["state"].items():
             tensors |= {f"{key}.{number}.{name}": value for name, value in values.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-        partial,
-        {"state": json.dumps(state)},
-    )
-    replace_synced(partial, path)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with atomic_file(path) as partial:
+        save_file(tensors, partial, {"state": json.dumps(state)})
+
+
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Keep a checkpoint under another name as well."""
+    with atomic_file(target) as partial:
+        shutil.copyfile(source, partial)
 
 
 def load_checkpoint(path: Path, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Any]:
@@ -64,16 +66,3 @@ def read_state(path: Path) -> dict[str, Any]:
         raise ModelError(
             f"{path} is not a checkpoint of ours, or is damaged ({error}): delete it to start anew"
         ) from error
-
-
-def replace_synced(partial: Path, path: Path) -> None:
-    """Rename a finished file into place, and have both on disk when this returns."""
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

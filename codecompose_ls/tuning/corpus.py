@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from codecompose_ls.errors import InputError
 from codecompose_ls.languages import language_of
+from codecompose_ls.tuning.atomic_file import atomic_file
 from codecompose_ls.tuning.duplicates import DuplicateIndex, Signature, signature
 from codecompose_ls.tuning.filters import MAX_CHARACTERS, reason_to_drop
 
@@ -111,13 +112,10 @@ def write_pack(corpus: Corpus, target: Path) -> None:
     """Write the documents as xz-compressed JSON lines; the file appears whole or not at all."""
     if not target.name.endswith(PACK_SUFFIX):
         raise InputError(f"a packed corpus ends in {PACK_SUFFIX}: {target}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    with lzma.open(partial, "wt", preset=2, encoding="utf-8") as out:
+    with atomic_file(target) as partial, lzma.open(partial, "wt", preset=2, encoding="utf-8") as out:
         out.write(json.dumps({"dropped": corpus.report.dropped}) + "\n")
         for document in corpus.documents:
             out.write(json.dumps(asdict(document), ensure_ascii=False) + "\n")
-    os.replace(partial, target)
 
 
 def read_pack(source: Path) -> Corpus:

@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from codecompose_ls.tuning.atomic_file import atomic_file
+
 CURVE = ("step", "tokens", "seconds", "training_loss", "held_out_loss", "learning_rate")
 HELD_OUT = ("step", "tokens", "language", "objective", "nats_per_token", "bits_per_byte")
 
@@ -26,7 +28,7 @@ def forget_rows(path: Path, *, after: int) -> None:
         return
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = list(csv.reader(file)) or [[]]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *(row for row in rows if int(row[0]) <= after)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from codecompose_ls.prompt.templates import CODECOMPOSE
-from codecompose_ls.tuning.checkpoint import replace_synced
+from codecompose_ls.tuning.atomic_file import atomic_file
 from codecompose_ls.tuning.network import Network, NetworkConfig
 from codecompose_ls.tuning.tokenizer import Encoder, tokenizer_hash
 
@@ -108,9 +109,8 @@ def export(
         for name, value in hugging_face_tensors(network).items()
     }
     names = _write_weights(folder, tensors)
-    partial = folder / "tokenizer.json.partial"
-    tokenizer.save(str(partial), pretty=False)
-    replace_synced(partial, folder / "tokenizer.json")
+    with atomic_file(folder / "tokenizer.json") as partial:
+        tokenizer.save(str(partial), pretty=False)
     write_json(folder / "config.json", hugging_face_config(network.config, end=end))
     write_json(
         folder / "tokenizer_config.json",
@@ -134,9 +134,8 @@ def export(
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON for people and machines; the file appears whole."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    replace_synced(partial, path)
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> set[str]:
@@ -147,11 +146,12 @@ def _write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> set[str]:
         if total == 1
         else [f"model-{n:05d}-of-{total:05d}.safetensors" for n in range(1, total + 1)]
     )
-    for name, shard in zip(names, shards, strict=True):
-        partial = folder / (name + ".partial")
-        save_file(shard, partial, {"format": "pt"})
-        partial.chmod(0o644)  # the library writes for the owner alone
-        replace_synced(partial, folder / name)
+    # All are written before the first takes its place: shards of two exports are together for a moment only.
+    with ExitStack() as stack:
+        for name, shard in zip(names, shards, strict=True):
+            partial = stack.enter_context(atomic_file(folder / name))
+            save_file(shard, partial, {"format": "pt"})
+            partial.chmod(0o644)  # the library writes for the owner alone
     if total == 1:
         return set(names)
     index = {

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 
 from codecompose_ls.tuning.corpus import Corpus
+from codecompose_ls.tuning.head_loss import IGNORED
 from codecompose_ls.tuning.network import Network
 from codecompose_ls.tuning.objectives import arrange, line_cut, plain, window
 from codecompose_ls.tuning.tokenizer import Encoder, characters_per_token
 
-IGNORED = -100
 SUFFIX_SHARE = 0.3
 
 

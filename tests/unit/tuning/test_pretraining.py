@@ -19,7 +19,8 @@ from codecompose_ls.errors import InputError, ModelError
 from codecompose_ls.tuning.corpus import Corpus
 from codecompose_ls.tuning.machine import Machine, choose_machine
 from codecompose_ls.tuning.muon import Muon, orthogonalise
-from codecompose_ls.tuning.pretraining import LAST, STABLE, Recipe, Run
+from codecompose_ls.tuning.pretraining import LAST, STABLE, Run
+from codecompose_ls.tuning.recipe import Recipe
 from codecompose_ls.tuning.schedule import Budget
 from codecompose_ls.tuning.tokenizer import Encoder
 
@@ -27,9 +28,17 @@ RECIPE = Recipe(size="tiny", tokens_per_step=512, warm_up_steps=5, learning_rate
 MACHINE = Machine(compile=False, micro_batch_tokens=256)
 
 
-def start(output: Path, corpus: Corpus, encoder: Encoder, recipe: Recipe = RECIPE, *, held_out: bool = False) -> Run:
+def start(
+    output: Path,
+    corpus: Corpus,
+    encoder: Encoder,
+    recipe: Recipe = RECIPE,
+    *,
+    machine: Machine = MACHINE,
+    held_out: bool = False,
+) -> Run:
     return Run(
-        output, recipe, MACHINE, corpus=corpus, held_out=corpus if held_out else None, tokenizer=encoder.tokenizer
+        output, recipe, machine, corpus=corpus, held_out=corpus if held_out else None, tokenizer=encoder.tokenizer
     )
 
 
@@ -63,6 +72,16 @@ def test_the_loss_goes_down_and_the_run_leaves_its_files(corpus: Corpus, encoder
     about = json.loads((tmp_path / "model" / "codecompose.json").read_text())
     assert about["provenance"]["tokens"] == run.tokens
     assert about["evaluation"]["held_out"][0]["language"] == "python"
+
+
+def test_a_run_in_bf16_learns_and_goes_on(corpus: Corpus, encoder: Encoder, tmp_path: Path) -> None:
+    machine = replace(MACHINE, precision="bf16")
+    losses = train(start(tmp_path, corpus, encoder, held_out=True, machine=machine), steps=30)
+    assert sum(losses[-5:]) / 5 < losses[0] - 0.8
+    longer = start(tmp_path, corpus, encoder, machine=machine)
+    assert longer.resume(Budget(tokens=60 * 512)) and longer.step == 24
+    assert sum(train(longer, steps=60)[-5:]) < sum(losses[-5:])
+    assert all(parameter.dtype == torch.float32 for parameter in longer.network.parameters())
 
 
 def test_a_run_goes_on_after_a_kill_as_if_nothing_had_happened(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -54,3 +55,17 @@ def test_weights_of_all_groups() -> None:
 def test_long_files_are_held_down() -> None:
     corpus = make({("a", "python"): 10 * FILE_CHARACTERS, ("b", "python"): FILE_CHARACTERS})
     assert document_steps(corpus, {"python": [0, 1]})["python"] == pytest.approx([0.5, 1.0])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_workers_make_the_same_rows(corpus: Corpus, encoder: Encoder) -> None:
+    torch = pytest.importorskip("torch")
+    from codecompose_ls.tuning.batches import batches
+    from codecompose_ls.tuning.machine import Machine
+    from codecompose_ls.tuning.recipe import Recipe
+
+    rows, recipe = RowSource(corpus, encoder, seed=1), Recipe(size="tiny", tokens_per_step=256)
+    here = list(islice(batches(rows, recipe, Machine(workers=0), first_step=3), 12))
+    there = list(islice(batches(rows, recipe, Machine(workers=2), first_step=3), 12))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(here, there, strict=True))
+    assert {batch.shape for batch in here} <= {(8, 33), (4, 65), (2, 129)}
