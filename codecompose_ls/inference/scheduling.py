@@ -10,9 +10,9 @@ from contextlib import suppress
 def compute_in_batch() -> None:
     """Mark the calling thread, and those it will start, as computing: Linux' SCHED_BATCH (man 7 sched).
 
-    Its share of the processor stays the same, unlike with a higher nice value, which costs answers dearly while a
-    build runs. But the runtime's threads sleep and wake at every operator, and each time would push aside the event
-    loop, which is in the midst of a key; a batch thread waits its turn. Elsewhere than on Linux it does nothing.
+    Its share of the processor stays the same, unlike with a higher nice value, which leaves it less while a build
+    runs. But the runtime's threads sleep and wake at every operator, and each time may push aside the event loop,
+    which is in the midst of a key; a batch thread waits its turn. Elsewhere than on Linux it does nothing.
     """
     if sys.platform == "linux":
         # An older kernel or a sandbox may forbid it. Who runs us as idle, or in real time, means it.
