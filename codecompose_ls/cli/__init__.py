@@ -23,7 +23,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "check the environment and the model, and say how to mend what is wrong",
     "bench": "measure latencies against the budgets",
     "telemetry": "print what the suggestions were worth",
-    "evaluate": "measure how well hidden lines of a folder are completed",
+    "evaluate": "measure how well hidden lines, or those that a repository's history added, are completed",
     "pretrain": "train a tokenizer and a base model from folders of source code",
 }
 
