@@ -23,6 +23,8 @@ class Arm:
     suffix: bool = True
     #: Language and path, the prompt's header.
     metadata: bool = True
+    #: What the workspace and the document itself say comes next.
+    index: bool = True
 
     def view(self, case: Case) -> Case:
         """Return the case as this arm may see it."""
@@ -30,7 +32,9 @@ class Arm:
 
     def context(self, context: Context) -> Context:
         """Return the context as this arm may see it."""
-        return context if self.metadata else replace(context, language="", path="", kernel=None)
+        if not self.metadata:
+            context = replace(context, language="", path="", kernel=None)
+        return context if self.index else replace(context, uri="", before="", after="")
 
 
 def switches() -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from codecompose_ls.evaluation.journal import Journal
 from codecompose_ls.evaluation.metrics import edit_similarity, first_line, is_exact_match
 from codecompose_ls.evaluation.projects import Project
 from codecompose_ls.evaluation.results import Outcome
+from codecompose_ls.evaluation.workspaces import uri_of
 from codecompose_ls.types import CompletionRequest, Context, Document, Suggestion, Trigger
 
 
@@ -106,7 +107,7 @@ class PipelinePredictor:
 
 
 def _document(case: Case) -> Document:
-    return Document(f"hidden-line:///{case.project.name}/{case.path}", case.path, case.language, case.text)
+    return Document(uri_of(case), case.path, case.language, case.text)
 
 
 def _inserted(suggestion: Suggestion, case: Case) -> str:

@@ -17,6 +17,8 @@ from codecompose_ls.evaluation.journal import Journal, key_of
 from codecompose_ls.evaluation.projects import names
 from codecompose_ls.evaluation.results import Outcome
 from codecompose_ls.evaluation.runner import PipelinePredictor, Predictor, run
+from codecompose_ls.evaluation.workspaces import Workspaces
+from codecompose_ls.index.prior import prior_of
 from codecompose_ls.models.model import Model, load_model
 from codecompose_ls.models.registry import resolve
 from codecompose_ls.settings import Settings
@@ -65,7 +67,9 @@ class Study:
     ) -> list[Outcome]:
         settings = {"trigger": self.trigger.value, "settings": asdict(self.settings), "model": model.content_hash}
         outcomes: list[Outcome] = []
-        with closing(LocalBackend(model.folder, threads=self.settings.threads)) as backend:
+        workspaces = Workspaces()
+        prior = prior_of(workspaces.locate)
+        with closing(LocalBackend(model.folder, threads=self.settings.threads, prior_of=prior)) as backend:
             for arm_name, arm in arms.items():
                 with closing(Pipeline(NarrowedBackend(backend, arm), self.settings)) as pipeline:
                     predictor = PipelinePredictor(
@@ -74,6 +78,7 @@ class Study:
                         trigger=self.trigger,
                         arm=arm,
                         scorer=backend,
+                        enter=workspaces.enter if arm.index else None,
                     )
                     outcomes += await self._ask(predictor, conditions | settings)
         return outcomes

@@ -103,8 +103,8 @@ class WorkspacePrior:
         for line, vote in votes.votes.items():
             if line == "\n":
                 by_token[self._end] += vote
-            elif line:
-                by_token[self._tokenizer.encode(line[:FIRST])[0]] += vote
+            elif line and (token := self._first(line)) is not None:
+                by_token[token] += vote
         ended = by_token.pop(self._end, 0.0) if self._multiline or not self._generated else 0.0
         if not by_token:
             return _SILENCE
@@ -113,6 +113,18 @@ class WorkspacePrior:
         total = float(shares.sum())
         counts = weight(votes.strength + math.log(total), float(shares.max()) / total)
         return ids, shares / total, counts * total / (total + ended if self._generated else total)
+
+    def _first(self, line: str) -> int | None:
+        """Return the token that writes the beginning of a line, or goes on with its first character's bytes."""
+        written = self._decoder.unfinished
+        for token in self._tokenizer.encode(line[:FIRST]):
+            if not written:
+                return token
+            part = self._tokenizer.token_bytes(token)
+            if not written.startswith(part):
+                return None
+            written = written[len(part) :]
+        return None
 
     def _gather(self) -> Votes:
         """Find candidates for what follows the text before the cursor and what was generated."""
@@ -183,7 +195,7 @@ def weight(strength: float, share: float) -> float:
 
 
 #: Fitted together with the kernel: see `candidates.WEIGHTS`.
-_BIAS, _STRENGTH, _SHARE = -4.0, 0.35, 2.5
+_BIAS, _STRENGTH, _SHARE = -2.78, 0.23, 1.57
 
 _SILENCE: Opinion = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32), 0.0)
 

@@ -88,6 +88,11 @@ class Decoder:
         """Return the text that the token completes, possibly none."""
         return self._utf8.decode(self._tokenizer.token_bytes(number))
 
+    @property
+    def unfinished(self) -> bytes:
+        """The bytes of a character that is not complete yet."""
+        return self._utf8.getstate()[0]
+
 
 @lru_cache(maxsize=1)
 def _byte_alphabet() -> dict[str, int]:

@@ -21,9 +21,10 @@ from tests.fakes import FakeBackend
         ("full", Arm()),
         ("no-suffix", Arm(suffix=False)),
         ("no-metadata", Arm(metadata=False)),
-        ("prefix", Arm(suffix=False, metadata=False)),
-        ("prefix+suffix", Arm(metadata=False)),
-        ("prefix+metadata+suffix", Arm()),
+        ("no-index", Arm(index=False)),
+        ("prefix", Arm(suffix=False, metadata=False, index=False)),
+        ("prefix+suffix", Arm(metadata=False, index=False)),
+        ("prefix+metadata+suffix+index", Arm()),
     ],
 )
 def test_arms_by_name(name: str, arm: Arm) -> None:
@@ -59,3 +60,9 @@ async def test_without_metadata_the_backend_is_told_neither_language_nor_path() 
     assert (narrowed.model, narrowed.window_chars, narrowed.idle) == (asked.model, asked.window_chars, asked.idle)
     narrowed.close()
     assert not asked.is_closed
+
+
+def test_without_the_index_the_backend_cannot_find_the_document() -> None:
+    context = Context("python", "a.py", "x = ", "\ny", uri="file:///a.py", before="x = ", after="\ny")
+    assert Arm(index=False).context(context) == Context("python", "a.py", "x = ", "\ny")
+    assert Arm().context(context) == context
