@@ -55,6 +55,19 @@ class Votes:
         return sum(self.votes.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Tokens and their shares of the votes, which sum to 1; `strength` is the logarithm of the votes.
+
+    `within_line` is their share of all votes, those among them that were for the line's end and do not count.
+    """
+
+    ids: NDArray[np.int64]
+    shares: NDArray[np.float32]
+    strength: float
+    within_line: float
+
+
 class WorkspacePrior:
     """Implements `inference.decoding.Prior` for one request, whose prompt has `prompt_tokens` tokens.
 
@@ -88,6 +101,13 @@ class WorkspacePrior:
         self._votes = self._asked = self._gather()
 
     def next(self, tokens: Sequence[int]) -> Opinion:
+        found = self.consult(tokens)
+        if not len(found.ids):
+            return found.ids, found.shares, 0.0
+        return found.ids, found.shares, weight(found.strength, float(found.shares.max())) * found.within_line
+
+    def consult(self, tokens: Sequence[int]) -> Found:
+        """Return what is known of the token after `tokens`; each call goes on from the one before."""
         more = "".join(map(self._decoder.decode, tokens[self._read :]))
         self._read = len(tokens)
         self._generated += more
@@ -95,9 +115,9 @@ class WorkspacePrior:
         if votes.total < FAITHFUL * self._asked.total:
             votes = self._asked = self._gather()
         self._votes = votes
-        return self._opinion(votes)
+        return self._by_token(votes)
 
-    def _opinion(self, votes: Votes) -> Opinion:
+    def _by_token(self, votes: Votes) -> Found:
         """Return the votes by the tokens that the continuations begin with."""
         by_token: dict[int, float] = defaultdict(float)
         for line, vote in votes.votes.items():
@@ -105,14 +125,15 @@ class WorkspacePrior:
                 by_token[self._end] += vote
             elif line and (token := self._first(line)) is not None:
                 by_token[token] += vote
+        # The end of a line is no answer to begin with, and over several lines it is left to the model.
         ended = by_token.pop(self._end, 0.0) if self._multiline or not self._generated else 0.0
-        if not by_token:
-            return _SILENCE
         ids = np.fromiter(by_token, dtype=np.int64, count=len(by_token))
         shares = np.fromiter(by_token.values(), dtype=np.float32, count=len(by_token))
         total = float(shares.sum())
-        counts = weight(votes.strength + math.log(total), float(shares.max()) / total)
-        return ids, shares / total, counts * total / (total + ended if self._generated else total)
+        if not total:
+            return Found(ids[:0], shares[:0], -math.inf, 0.0)
+        within_line = total / (total + ended) if self._generated else 1.0
+        return Found(ids, shares / total, votes.strength + math.log(total), within_line)
 
     def _first(self, line: str) -> int | None:
         """Return the token that writes the beginning of a line, or goes on with its first character's bytes."""
@@ -196,8 +217,6 @@ def weight(strength: float, share: float) -> float:
 
 #: Fitted together with the kernel: see `candidates.WEIGHTS`.
 _BIAS, _STRENGTH, _SHARE = -2.78, 0.23, 1.57
-
-_SILENCE: Opinion = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32), 0.0)
 
 
 def _last_word(line: str) -> str:
