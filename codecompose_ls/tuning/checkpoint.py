@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from codecompose_ls.errors import ModelError
@@ -29,7 +29,8 @@ def save_checkpoint(
             tensors |= {f"{key}.{number}.{name}": value for name, value in values.items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_file(path) as partial:
-        save_file(tensors, partial, {"state": json.dumps(state)})
+        # Not save_file: it writes to a file of its own naming, which a kill would leave behind.
+        partial.write_bytes(save(tensors, {"state": json.dumps(state)}))
 
 
 def copy_checkpoint(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -150,8 +150,7 @@ def _write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> set[str]:
     with ExitStack() as stack:
         for name, shard in zip(names, shards, strict=True):
             partial = stack.enter_context(atomic_file(folder / name))
-            save_file(shard, partial, {"format": "pt"})
-            partial.chmod(0o644)  # the library writes for the owner alone
+            partial.write_bytes(save(shard, {"format": "pt"}))
     if total == 1:
         return set(names)
     index = {

@@ -117,6 +117,7 @@ def assert_same(training: Training, expected: Training) -> None:
         ours, theirs = load_file(training.output / name), load_file(expected.output / name)
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(value, theirs[key]) for key, value in ours.items()), name
+    assert {path.name for path in (training.output / "checkpoints").iterdir()} == {LAST, STABLE}
     assert not list(training.output.rglob("*.partial"))
 
 
