@@ -40,6 +40,7 @@ class Settings:
     max_tokens: int = _setting(64, "longest suggestion, in tokens", low=1, high=512)
     debounce: str = _setting("adaptive", "wait before asking the model", choices=("adaptive", "fixed"))
     debounce_ms: int = _setting(75, "the wait when debounce is 'fixed'; the longest wait when 'adaptive'", high=5000)
+    index: bool = _setting(True, "suggest what the other files of the workspace say", narrows=True)
     speculate: bool = _setting(True, "prepare the suggestion after the one on screen")
     popup: bool = _setting(False, "also answer textDocument/completion, for editors without ghost text")
     threads: int = _setting(2, "threads of the local engine", low=1, high=64)

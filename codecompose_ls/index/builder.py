@@ -13,12 +13,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from codecompose_ls.index.lexemes import Ids, Vocabulary
+from codecompose_ls.index.progress import Progress
 from codecompose_ls.index.reading import Reader, Stamp
 from codecompose_ls.index.segment import Files, Segment
 from codecompose_ls.index.store import Index, Store
@@ -28,17 +29,6 @@ MAX_CODE_BYTES = 50_000_000
 #: Progress is told as often as this much has been read anew.
 _STEP_BYTES = 1_000_000
 _DAY_NS = 86_400 * 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is: files read, of all; `left_out` is how many had no room."""
-
-    phase: str
-    done: int
-    all: int
-    left_out: int = 0
-
 
 Report = Callable[[Progress], None]
 
@@ -50,21 +40,19 @@ def build(
     store, reader = Store(root, ignore), Reader(root, ignore)
     known = store.load()
     found, left_out = _chosen(reader.files(), most_bytes)
-    if known and known.left_out == left_out and known.stamps == found:
-        report(Progress("done", len(found), len(found), left_out))
-        return known
+    rules = reader.rules()
     vocabulary, files = _read(reader, found, known, report)
-    if known and known.left_out == left_out and known.stamps == {path: found[path] for path, _ in files}:
-        # What has changed is not for the index.
-        report(Progress("done", len(files), len(found), left_out))
-        return known
-    report(Progress("sorting", len(files), len(found), left_out))
-    joined, vocabulary = _renumbered(Files.of(files), vocabulary)
-    index = Index(vocabulary, Segment.build(joined), {path: found[path] for path, _ in files}, left_out)
-    report(Progress("saving", len(files), len(found), left_out))
-    store.save(index)
+    stamps = {path: found[path] for path, _ in files}
+    if known and (known.stamps, known.left_out, known.rules) == (stamps, left_out, rules):
+        index = known
+    else:
+        report(Progress("sorting", len(files), len(found), left_out))
+        joined, vocabulary = _renumbered(Files.of(files), vocabulary)
+        built = Index(vocabulary, Segment.build(joined), stamps, left_out, rules)
+        report(Progress("saving", len(files), len(found), left_out))
+        index = replace(built, folder=store.save(built))
     report(Progress("done", len(files), len(found), left_out))
-    return store.load() or index
+    return index
 
 
 def _chosen(files: Iterable[tuple[str, Stamp]], most_bytes: int) -> tuple[dict[str, Stamp], int]:

@@ -64,6 +64,11 @@ class Admission:
                 return reason
         return None
 
+    @property
+    def ignore_files(self) -> dict[str, Stamp | None]:
+        """The ignore files that had a say so far or could have had, and their states; None for one that is missing."""
+        return self._ignore.sources
+
     def skips(self, folder: Path) -> bool:
         """Return whether a walk should not enter `folder`: no code of the project's own, or ignored."""
         if folder.name in SKIPPED_FOLDERS or (folder / "pyvenv.cfg").is_file():

@@ -91,6 +91,11 @@ class Ignore:
                 files = []
         return None
 
+    @property
+    def sources(self) -> dict[str, Stamp | None]:
+        """The ignore files looked for so far, and the state in which each was found, if it was."""
+        return {source: None if rules is None else rules.stamp for source, rules in self._rules.items()}
+
     def _decisive(self, place: str, rules: list[IgnoreRules], *, is_folder: bool) -> IgnoreRules | None:
         """Judge one path, the folders above it aside; remembered for as long as the rules stay the same."""
         known = self._verdicts.get(place)

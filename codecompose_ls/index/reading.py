@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codecompose_ls.index.files import MAX_BYTES, Admission, walk
+from codecompose_ls.index.ignore import Stamp as RuleStamp
+from codecompose_ls.index.ignore import stamp_of
 from codecompose_ls.languages import language_of
 
 #: When a file was changed last, in ns, and its size in bytes: a file is taken for unchanged while both stay the same.
 Stamp = tuple[int, int]
+#: Ignore files and their states; None for one that was looked for and not there.
+Rules = dict[str, RuleStamp | None]
 
 #: Longer lines, on average or one alone, are written by programs (characters).
 _LONG_LINES, _LONGEST_LINE = 150, 20_000
@@ -52,9 +56,13 @@ class Reader:
         known = language_of(path) is not None
         return known and self._admission.refusal(self._root / path, text) is None and is_code(text)
 
-    def lists(self, path: str) -> bool:
-        """Return whether `files` would yield a path that is there."""
-        return self._admission.misplaced(self._root / path) is None and self._leads_to(path)
+    def is_folder(self, path: str) -> bool:
+        """Return whether a folder is there."""
+        return (self._root / path).is_dir()
+
+    def rules(self) -> Rules:
+        """Return by which ignore files `files` has gone."""
+        return self._admission.ignore_files
 
     def stamp(self, path: str) -> Stamp | None:
         """Return the state of a file; None for one that is gone or too large."""
@@ -68,6 +76,11 @@ class Reader:
         return not any(self._admission.skips(self._root / folder) for folder in folders)
 
 
+def hold(rules: Rules) -> bool:
+    """Return whether all ignore files are as they were."""
+    return all(_rule_stamp(source) == stamp for source, stamp in rules.items())
+
+
 def is_code(text: str) -> bool:
     """Return whether people may have written it: words in lines, not a table of numbers, not a bundle."""
     lines = text.split("\n")
@@ -76,6 +89,13 @@ def is_code(text: str) -> bool:
     sample = text[:20_000]
     visible = sum(map(len, sample.split()))
     return visible == 0 or sum(map(len, _WORD.findall(sample))) > 0.25 * visible
+
+
+def _rule_stamp(source: str) -> RuleStamp | None:
+    try:
+        return stamp_of(os.stat(source))
+    except OSError:
+        return None
 
 
 def _stamp(place: Path) -> Stamp | None:

@@ -1,6 +1,6 @@
-"""Built indexes on disk, in the cache: one folder a build, complete or not there at all, mapped into memory when used.
+"""Built indexes on disk, in the cache: one folder a build, whole or not there at all, mapped into memory when used.
 
-    cache/index/<root>/<settings>-<time>/   vocabulary.txt  files.json  tokens.npy  order.npy  ...  index.json
+    cache/index/<root>/<settings>-<time>/   vocabulary.txt  files.json  rules.json  tokens.npy  order.npy ... index.json
 
 `index.json` is written last and holds checksums of the others: what bears them was written by us, to the end. Servers
 and builders on one root do not wait for each other: the newest folder counts, and a mapped one stays readable when it
@@ -25,7 +25,7 @@ import numpy as np
 
 from codecompose_ls import folders
 from codecompose_ls.index.lexemes import Vocabulary
-from codecompose_ls.index.reading import Stamp
+from codecompose_ls.index.reading import Rules, Stamp
 from codecompose_ls.index.segment import Segment
 
 logger = logging.getLogger(__name__)
@@ -41,12 +41,16 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A built index: `stamps` are the states of the files in it, `left_out` how many had no room in it."""
+    """A built index: `stamps` are the states of the files in it, `left_out` how many had no room in it.
+
+    `rules` are the ignore files that it goes by.
+    """
 
     vocabulary: Vocabulary
     segment: Segment
     stamps: dict[str, Stamp]
     left_out: int = 0
+    rules: Rules = field(default_factory=dict)
     #: Where it is kept.
     folder: Path | None = field(default=None, compare=False)
 
@@ -76,6 +80,10 @@ class Store:
                     logger.warning("the index at %s is damaged (%s) and is discarded", folder, type(error).__name__)
                     shutil.rmtree(folder, ignore_errors=True)
         return None
+
+    def newest(self) -> Path | None:
+        """Return where the newest index is."""
+        return next(self._mine(), None)
 
     def save(self, index: Index) -> Path:
         """Write an index, and remove all that were written for this root before. Raises `OSError`."""
@@ -108,13 +116,14 @@ def _load(folder: Path) -> Index:
         if _checksum(folder / name) != checksum:
             raise ValueError(name)
     files = json.loads((folder / "files.json").read_text())
+    rules = {source: stamp and tuple(stamp) for source, stamp in json.loads((folder / "rules.json").read_text())}
     # Plain arrays over the maps: numpy's own class for them is slow to index.
     arrays = {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in _ARRAYS}
     texts = (folder / "vocabulary.txt").read_bytes().decode("utf-8", "surrogatepass").split("\n")
     # The first three are not texts: see `lexemes`.
     vocabulary = Vocabulary(["", "\n", "", *texts[:-1]])
     stamps = {path: (changed, size) for path, changed, size in files}
-    return Index(vocabulary, Segment(paths=tuple(stamps), **arrays), stamps, head["left_out"], folder)
+    return Index(vocabulary, Segment(paths=tuple(stamps), **arrays), stamps, head["left_out"], rules, folder)
 
 
 def _write(folder: Path, index: Index, *, root: str) -> None:
@@ -122,6 +131,7 @@ def _write(folder: Path, index: Index, *, root: str) -> None:
         np.save(folder / f"{name}.npy", getattr(index.segment, name))
     files = [(path, *index.stamps[path]) for path in index.segment.paths]
     (folder / "files.json").write_text(json.dumps(files))
+    (folder / "rules.json").write_text(json.dumps([*index.rules.items()]))
     texts = "".join([f"{text}\n" for text in index.vocabulary.texts[3:]])
     (folder / "vocabulary.txt").write_bytes(texts.encode("utf-8", "surrogatepass"))
     checksums = {file.name: _checksum(file) for file in folder.iterdir()}

@@ -78,9 +78,10 @@ class Workspace:
             below = f"{path}/"
             known = (*self._newer, *(self._base.paths if self._base else ()))
             gone = {one for one in known if one == path or one.startswith(below)}
-            self._newer = {one: lexemes for one, lexemes in self._newer.items() if one not in gone}
-            self._gone |= gone
-            self._view = None
+            if gone - self._gone:
+                self._newer = {one: lexemes for one, lexemes in self._newer.items() if one not in gone}
+                self._gone |= gone
+                self._view = None
 
     def revert(self, path: str) -> None:
         """Show a file as the segment has it again."""

@@ -26,6 +26,7 @@ def server(load: model.Load = model.load) -> Server:
     server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)(synchronization.did_open)
     server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)(synchronization.did_change)
     server.feature(lsp.TEXT_DOCUMENT_DID_SAVE, lsp.SaveOptions(include_text=False))(synchronization.did_save)
+    server.feature(lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES)(synchronization.did_change_watched_files)
     server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)(synchronization.did_close)
     server.feature(lsp.NOTEBOOK_DOCUMENT_DID_OPEN)(synchronization.notebook_did_open)
     server.feature(lsp.NOTEBOOK_DOCUMENT_DID_CHANGE)(synchronization.notebook_did_change)
@@ -55,3 +56,4 @@ def initialize(ls: Server, params: lsp.InitializeParams) -> None:
 async def initialized(ls: Server, _: lsp.InitializedParams) -> None:
     ls.settle()
     await ls.prepare()
+    synchronization.watch(ls)

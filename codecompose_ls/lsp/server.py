@@ -13,9 +13,12 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from codecompose_ls import __version__
+from codecompose_ls.languages import LANGUAGES
 from codecompose_ls.lsp import log, model
 from codecompose_ls.lsp.configuration import Configuration
 from codecompose_ls.lsp.documents import Workspace
+from codecompose_ls.lsp.index import Indexes
+from codecompose_ls.lsp.progress import Bar
 from codecompose_ls.lsp.protocol import Protocol, converter
 from codecompose_ls.lsp.status import StatusLine, compose
 from codecompose_ls.settings import PROJECT_FILE, Settings
@@ -55,6 +58,12 @@ class Server(LanguageServer):
         self.settings = Settings()
         self.configuration = Configuration(self.show)
         self.model = model.Model(load, self.refresh)
+        self.indexes = Indexes(
+            lambda: self.workspace,
+            bar=lambda name: Bar(self, f"Indexing {name}"),
+            ready=self.model.pipeline,
+            changed=self.refresh,
+        )
         self.status = StatusLine(self.protocol.notify)
         #: The client has sent triggerKind 0, so it is of the days before LSP 3.18.
         self.counts_from_zero = False
@@ -80,6 +89,7 @@ class Server(LanguageServer):
 
     async def closed(self) -> None:
         self.life.close()
+        self.indexes.close()
         if self._store is not None:
             self._store.close()
         await self.model.close()
@@ -112,6 +122,8 @@ class Server(LanguageServer):
         self.configuration.report()
         self.life.record = self._counted() if self.settings.telemetry else _uncounted
         self.model.configure(self.settings)
+        indexed = {root: _indexed(self.configuration.settings(root)) for root in self.workspace.roots()}
+        self.indexes.configure(indexed, outside=_indexed(self.settings))
         if document := self.workspace.document(self._current):
             self.admits(document)
 
@@ -136,6 +148,7 @@ class Server(LanguageServer):
             fault=self.model.fault,
             refusal=self._refusal,
             failure=self._failure,
+            index=self.indexes.status,
         )
         self.status.show(status)
 
@@ -187,6 +200,7 @@ class Server(LanguageServer):
     def forget(self, uri: str) -> None:
         """Drop what is known of a document that is no longer open."""
         self.life.closed(uri)
+        self.indexes.closed(uri)
         if self.model.loaded:
             self.model.loaded.closed(uri)
         if uri == self._current:
@@ -206,6 +220,14 @@ class Server(LanguageServer):
             document = self.workspace.document(uri)
             if document is not None and self.admits(document):
                 await pipeline.warm(document, min(offset, len(document.text)))
+
+
+def _indexed(settings: Settings) -> tuple[str, ...] | None:
+    """Return the patterns of what is not to be indexed; None where nothing is."""
+    if not (settings.enabled and settings.index):
+        return None
+    disabled = (LANGUAGES[id].extensions for id in settings.disabled_languages if id in LANGUAGES)
+    return (*settings.ignore, *(f"*{extension}" for extensions in disabled for extension in extensions))
 
 
 def _uncounted(_: Event) -> None:

@@ -30,11 +30,11 @@ class StatusLine:
             self._notify(DID_CHANGE_STATUS, asdict(status))
 
 
-def compose(*, enabled: bool, model: str, loading: bool, fault: str, refusal: str, failure: str) -> Status:
+def compose(*, enabled: bool, model: str, loading: bool, fault: str, refusal: str, failure: str, index: str) -> Status:
     """Say the one thing that matters most to someone who waits for a suggestion.
 
     `fault` is why there is no model, `refusal` why the current document is left alone, `failure` what the engine said
-    when it last failed; each is empty when all is well.
+    when it last failed, `index` what there is to say of the index; each is empty when all is well.
     """
     if not enabled:
         return Status("Inactive", "switched off by the setting 'enabled'")
@@ -46,4 +46,4 @@ def compose(*, enabled: bool, model: str, loading: bool, fault: str, refusal: st
         return Status("Normal", f"loading model '{model}'", busy=True)
     if failure:
         return Status("Error", failure)
-    return Status("Normal", f"model '{model}'")
+    return Status("Normal", f"model '{model}', {index}" if index else f"model '{model}'")

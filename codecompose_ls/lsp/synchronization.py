@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 from lsprotocol import types as lsp
 
+from codecompose_ls.languages import LANGUAGES
 from codecompose_ls.lsp import configuration
 from codecompose_ls.lsp.server import Server
 from codecompose_ls.settings import PROJECT_FILE
+
+_WATCHING = "codecompose.files"
+_EXTENSIONS = [extension[1:] for language in LANGUAGES.values() for extension in language.extensions]
 
 
 def did_open(ls: Server, params: lsp.DidOpenTextDocumentParams) -> None:
@@ -21,9 +25,31 @@ def did_change(ls: Server, params: lsp.DidChangeTextDocumentParams) -> None:
 
 def did_save(ls: Server, params: lsp.DidSaveTextDocumentParams) -> None:
     """A project's settings hold as soon as they are saved."""
+    ls.indexes.saved(params.text_document.uri)
     path = ls.workspace.path(params.text_document.uri)
     if path is not None and path.name == PROJECT_FILE:
         configuration.apply(ls)
+
+
+def did_change_watched_files(ls: Server, params: lsp.DidChangeWatchedFilesParams) -> None:
+    """What other programs change counts as what is saved does."""
+    uris = [change.uri for change in params.changes]
+    ls.indexes.changed_on_disk(uris)
+    if any(uri.endswith(f"/{PROJECT_FILE}") for uri in uris):
+        configuration.apply(ls)
+
+
+def watch(ls: Server) -> None:
+    """Ask the client to tell of changes to files, if it can be asked."""
+    from codecompose_ls.index.ignore import IGNORE_FILES
+
+    capabilities = ls.client_capabilities.workspace
+    watched = capabilities and capabilities.did_change_watched_files
+    if watched and watched.dynamic_registration:
+        globs = (f"**/*.{{{','.join(_EXTENSIONS)}}}", f"**/{{{','.join((*IGNORE_FILES, PROJECT_FILE))}}}")
+        options = lsp.DidChangeWatchedFilesRegistrationOptions([lsp.FileSystemWatcher(glob) for glob in globs])
+        registration = lsp.Registration(_WATCHING, lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+        ls.client_register_capability(lsp.RegistrationParams([registration]))
 
 
 def did_close(ls: Server, params: lsp.DidCloseTextDocumentParams) -> None:
@@ -57,6 +83,7 @@ def opened(ls: Server, uri: str) -> None:
     """Follow a document that may be read; its cursor is at its start, as far as a server can know."""
     document = ls.workspace.document(uri)
     if document is not None and ls.admits(document):
+        ls.indexes.opened(uri)
         ls.life.opened(uri, document.language, document.text)
         ls.warm(uri, 0)
 
@@ -67,6 +94,7 @@ def changed(ls: Server, uri: str, changes: Sequence[lsp.TextDocumentContentChang
     if text is None:
         return
     ls.life.changed(uri, text.source)
+    ls.indexes.edited(uri)
     edits = [change for change in changes if isinstance(change, lsp.TextDocumentContentChangePartial)]
     if edits:
         start = min(edits[-1].range.start, edits[-1].range.end)
