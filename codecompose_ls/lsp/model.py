@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from codecompose_ls.errors import CodeComposeError
 from codecompose_ls.settings import Settings
@@ -13,28 +14,33 @@ from codecompose_ls.settings import Settings
 if TYPE_CHECKING:
     from codecompose_ls.backends.backend import Backend
     from codecompose_ls.completion.pipeline import Pipeline
+    from codecompose_ls.index.prior import Locate
 
 logger = logging.getLogger(__name__)
 
 #: How long a model may take to say goodbye.
 _PATIENCE_S = 2.0
 
-Load = Callable[[Settings], "Backend"]
+class Load(Protocol):
+    """Makes the backend that the settings name; `locate` finds the index that knows a request's document."""
+
+    def __call__(self, settings: Settings, *, locate: Locate) -> Backend: ...
 
 
-def load(settings: Settings) -> Backend:
+def load(settings: Settings, *, locate: Locate) -> Backend:
     """Load the model that the settings name; blocks for as long as it takes. Raises `ModelError`, `EngineError`."""
     from codecompose_ls.backends.local import LocalBackend
+    from codecompose_ls.index.prior import prior_of
     from codecompose_ls.models.registry import resolve
 
-    return LocalBackend(resolve(settings.model), threads=settings.threads)
+    return LocalBackend(resolve(settings.model), threads=settings.threads, prior_of=prior_of(locate))
 
 
 class Model:
     """Holds the pipeline. `fault` says why there is none; `changed` is called when `loading` or `fault` changes."""
 
-    def __init__(self, load: Load, changed: Callable[[], None]) -> None:
-        self._load = load
+    def __init__(self, load: Load, locate: Locate, changed: Callable[[], None]) -> None:
+        self._load, self._locate = load, locate
         self._changed = changed
         self._pipeline: Pipeline | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -87,7 +93,7 @@ class Model:
             await asyncio.wait({before})  # one at a time, and the last one named wins
         settings = self._wanted
         try:
-            self._serve(await asyncio.to_thread(self._load, settings))
+            self._serve(await asyncio.to_thread(partial(self._load, settings, locate=self._locate)))
             self.fault = ""
         except CodeComposeError as error:
             self.fault = str(error)

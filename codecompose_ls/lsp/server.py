@@ -57,7 +57,7 @@ class Server(LanguageServer):
         #: What the user says; a project narrows it for its own documents.
         self.settings = Settings()
         self.configuration = Configuration(self.show)
-        self.model = model.Model(load, self.refresh)
+        self.model = model.Model(load, lambda context: self.indexes.locate(context), self.refresh)
         self.indexes = Indexes(
             lambda: self.workspace,
             bar=lambda name: Bar(self, f"Indexing {name}"),

@@ -68,7 +68,7 @@ loaded: list[CommandedBackend] = []
 may_load = threading.Event()
 
 
-def load(settings: Settings) -> CommandedBackend:
+def load(settings: Settings, *, locate: object) -> CommandedBackend:
     if settings.model == "late":
         may_load.wait()
     if settings.model == "corrupt":

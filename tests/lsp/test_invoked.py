@@ -16,7 +16,8 @@ CALL = "def greet(name):\n    return "
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def silent(workspace: Path) -> AsyncIterator[Session]:
     """A server whose model would end every answer at once."""
-    async with Session.start(root=workspace, options={"model": str(silent_model(workspace / "silent"))}) as session:
+    options = {"model": str(silent_model(workspace / "silent")), "index": False}
+    async with Session.start(root=workspace, options=options) as session:
         assert await session.fault() is None
         yield session
 
