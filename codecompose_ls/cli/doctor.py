@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from codecompose_ls import __version__
 from codecompose_ls.errors import CodeComposeError
+
+if TYPE_CHECKING:
+    from codecompose_ls.settings import Settings
 
 HELP = "check the environment and the model, and say how to mend what is wrong"
 EXAMPLE = "codecompose-ls doctor --json"
@@ -69,6 +72,7 @@ def _checks(model: str | None) -> Iterator[Finding]:
     mend = f"edit {folders.settings()}, {settings.PROJECT_FILE} or the environment"
     yield Finding("settings", not problems, "; ".join(map(str, problems)) or "all values are good", mend)
     yield from _folders()
+    yield _index(loaded)
     name = model or loaded.model
     try:
         yield from _self_test(name, loaded.threads)
@@ -110,6 +114,20 @@ def _unwritable(folder: Path) -> str:
     except OSError as error:
         return f": cannot be written ({error.strerror})"
     return ""
+
+
+def _index(settings: Settings) -> Finding:
+    """Say what is indexed of the current folder; there being nothing yet is no fault."""
+    from codecompose_ls.index.store import Store
+
+    if not settings.index:
+        return Finding("index", True, "switched off by the setting 'index'")
+    index = Store(Path.cwd(), settings.ignore).load()
+    if index is None:
+        return Finding("index", True, "none of this folder; the server builds it when the folder is opened")
+    left_out = f", {index.left_out} files had no room" if index.left_out else ""
+    size = f"{len(index.segment.tokens):,} lexemes, {index.size_bytes / 1e6:.0f} MB"
+    return Finding("index", True, f"{len(index.stamps)} files of this folder, {size}{left_out}")
 
 
 def _self_test(name: str, threads: int) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ Rules = dict[str, RuleStamp | None]
 
 #: Longer lines, on average or one alone, are written by programs (characters).
 _LONG_LINES, _LONGEST_LINE = 150, 20_000
+#: Of fewer characters than this, blanks aside, it is hard to say whether they are a table.
+_FEW = 1_000
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -88,7 +90,7 @@ def is_code(text: str) -> bool:
         return False
     sample = text[:20_000]
     visible = sum(map(len, sample.split()))
-    return visible == 0 or sum(map(len, _WORD.findall(sample))) > 0.25 * visible
+    return visible < _FEW or sum(map(len, _WORD.findall(sample))) > 0.25 * visible
 
 
 def _rule_stamp(source: str) -> RuleStamp | None:

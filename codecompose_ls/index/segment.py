@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,8 @@ class Files:
 
     def pieces(self) -> Iterator[tuple[str, Ids]]:
         """Yield what `of` took."""
-        ends = [*self.starts[1:].tolist(), len(self.tokens) - 1]
-        for path, start, end in zip(self.paths, self.starts.tolist(), ends, strict=True):
+        bounds = [*self.starts.tolist(), len(self.tokens) - 1]
+        for path, (start, end) in zip(self.paths, pairwise(bounds), strict=True):
             yield path, self.tokens[start + 1 : end]
 
     def file_of(self, places: Places) -> Places:

@@ -75,10 +75,10 @@ class Store:
             try:
                 return _load(folder)
             except Exception as error:
-                # Another server's newer build may have taken its place since we looked: nothing to be said.
-                if folder.exists():
+                # Where there is a newer one by now, another server has just removed this one: nothing to be said.
+                if self.newest() == folder:
                     logger.warning("the index at %s is damaged (%s) and is discarded", folder, type(error).__name__)
-                    shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
         return None
 
     def newest(self) -> Path | None:
