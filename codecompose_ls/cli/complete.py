@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{path}: not a source file of a language we know")
     document = Document(path.as_uri(), path.relative_to(root).as_posix(), language, text)
     request = CompletionRequest(document, _offset(path, text, line, column), Trigger.INVOKED)
-    _print(asyncio.run(_complete(request, loaded)), as_json=args.json)
+    _print(asyncio.run(_complete(request, loaded, root)), as_json=args.json)
     return 0
 
 
@@ -93,13 +93,21 @@ def _offset(path: Path, text: str, line: int, column: int) -> int:
     return starts[line - 1] + column - 1
 
 
-async def _complete(request: CompletionRequest, settings: Settings) -> Answer:
+async def _complete(request: CompletionRequest, settings: Settings, root: Path) -> Answer:
     from codecompose_ls.backends.local import LocalBackend
     from codecompose_ls.completion.pipeline import Pipeline
     from codecompose_ls.errors import EngineError
+    from codecompose_ls.index.prior import prior_of
+    from codecompose_ls.index.upkeep import Upkeep
     from codecompose_ls.models.registry import resolve
 
-    backend = LocalBackend(resolve(settings.model), threads=settings.threads)
+    prior = None
+    if settings.index:
+        # What a server has stored of the workspace; without that, the document itself.
+        upkeep = Upkeep(root, settings.ignore)
+        upkeep.load()
+        prior = prior_of(lambda context: (upkeep.workspace, request.document.path))
+    backend = LocalBackend(resolve(settings.model), threads=settings.threads, prior_of=prior)
     pipeline = Pipeline(backend, settings)
     try:
         answer = await pipeline.complete(request)
@@ -119,7 +127,7 @@ def _print(answer: Answer, *, as_json: bool) -> None:
             "offset": suggestion.offset if suggestion else None,
             "end": suggestion.end if suggestion else None,
             "model": suggestion.model if suggestion else None,
-            "logprob": suggestion.logprob if suggestion else None,
+            "confidence": suggestion.confidence if suggestion else None,
             "reason": answer.reason,
             "latency_ms": round(answer.latency_ms, 1),
             "stages": {name: round(spent, 1) for name, spent in answer.stages.items()},
