@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import statistics
 from contextlib import nullcontext
 from pathlib import Path
@@ -78,15 +79,23 @@ def _span(text: str, first: int, lines: int) -> tuple[int, int]:
 async def _type(args: argparse.Namespace, text: str, start: int, end: int, console: Console) -> list[Keystroke]:
     from codecompose_ls.lsp.client.session import Session
 
-    # Our own file may be installed where files are ignored, and what is ignored is never completed.
-    borrowed = TemporaryDirectory() if args.file == _DEFAULT_FILE else nullcontext(args.file.parent)
+    is_ours = args.file == _DEFAULT_FILE
     options = {"model": args.model, "telemetry": False}
-    with borrowed as folder:
+    with TemporaryDirectory() if is_ours else nullcontext(args.file.parent) as folder:
         path = Path(folder).resolve() / args.file.name
+        if is_ours:
+            _copy_sources(path.parent)
         async with Session.start(root=path.parent, options=options) as session:
             if fault := await session.fault():
                 raise CodeComposeError(fault)
             return await _draw(session, path, text, start, end, console, args.pause)
+
+
+def _copy_sources(folder: Path) -> None:
+    """Copy our package: it may be installed where files are ignored, and what is ignored is never completed."""
+    shutil.copytree(
+        _DEFAULT_FILE.parent, folder, ignore=shutil.ignore_patterns("__pycache__", "base"), dirs_exist_ok=True
+    )
 
 
 async def _draw(
