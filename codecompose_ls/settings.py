@@ -38,6 +38,11 @@ class Settings:
     model: str = _setting("base", "a model's folder, or its name; 'base' is the one we ship")
     multi_line: str = _setting("scope", "where more than one line is suggested", choices=("scope", "never"))
     max_tokens: int = _setting(64, "longest suggestion, in tokens", low=1, high=512)
+    eagerness: str = _setting(
+        "balanced",
+        "how readily suggestions come by themselves: high shows all, low only those that are probably right",
+        choices=("low", "balanced", "high"),
+    )
     debounce: str = _setting("adaptive", "wait before asking the model", choices=("adaptive", "fixed"))
     debounce_ms: int = _setting(75, "the wait when debounce is 'fixed'; the longest wait when 'adaptive'", high=5000)
     index: bool = _setting(True, "suggest what the other files of the workspace say", narrows=True)

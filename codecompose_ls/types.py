@@ -131,8 +131,8 @@ class Suggestion:
     source: Source
     language: str
     model: str
-    #: Mean log probability a token, a first measure of confidence.
-    logprob: float = 0.0
+    #: The probability that its first line is exactly right, 0 to 1 (completion/confidence.py).
+    confidence: float = 1.0
     #: Milliseconds from request to answer.
     latency_ms: float = 0.0
 

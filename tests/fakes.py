@@ -37,7 +37,8 @@ class FakeBackend:
     """Streams prepared answers in the order it is asked, and then empty ones.
 
     A str comes word by word. A sequence can be slow: an event in it is waited for, and `HANG` never ends. With `reply`
-    the answer is computed from the context instead. A stop that is set raises `Cancelled` before the next piece.
+    the answer is computed from the context instead. Each piece has the same `logprob`: it is sure of all that it says.
+    A stop that is set raises `Cancelled` before the next piece.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class FakeBackend:
         reply: Callable[[Context], str] | None = None,
         model: str = "fake",
         window_chars: tuple[int, int] = (2800, 1200),
+        logprob: float = -0.001,
     ) -> None:
         self.answers = deque(answers)
         self.reply = reply
         self.model = model
         self.window_chars = window_chars
+        self.logprob = logprob
         self.idle = True
         self.asked: list[Asked] = []
         self.warmed: list[Context] = []
@@ -79,7 +82,7 @@ class FakeBackend:
             else:
                 if stop.is_set():
                     raise Cancelled
-                yield Piece(step, logprob=-0.5)
+                yield Piece(step, logprob=self.logprob)
         yield Piece("", finish="stop")
 
     async def warm(self, context: Context) -> None:

@@ -256,6 +256,8 @@ def _print(results: Results) -> None:
             print(
                 f"{row.predictor}: pass@1 {row.pass_at_1.value:.3f} [{row.pass_at_1.low:.3f}, {row.pass_at_1.high:.3f}]"
             )
+    for line in report.precision(results.outcomes):
+        print(line)
     kinds = [comparison.kind for comparison in results.comparisons]
     for comparison in results.comparisons:
         # The first kind is over all of them; for each alone there is --json, and the report.

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 from cachetools import LRUCache
 
+from codecompose_ls.completion.confidence import NO_EVIDENCE, Evidence, Features
+
 CAPACITY = 250
 #: How far back along the line an entry is looked for.
 LOOK_BACK = 64
@@ -41,8 +43,19 @@ class Entry:
     id: str
     text: str
     model: str
-    logprob: float = 0.0
+    evidence: Evidence = NO_EVIDENCE
     reason: str = ""
+    #: Whether it has been an answer: then it is one again, however sure it is.
+    is_given: bool = False
+
+    @property
+    def features(self) -> Features:
+        """What the confidence in it is made of."""
+        return self.evidence.features(self.text)
+
+    def after(self, typed: str) -> Entry:
+        """Return what is left of it once its beginning is typed."""
+        return replace(self, text=self.text[len(typed) :], evidence=self.evidence.after(len(typed)))
 
 
 class Cache:
@@ -76,6 +89,11 @@ class Cache:
         """Give a suggestion that typing has left behind a new id, for the case that it is drawn again."""
         for key in [key for key, entry in self._entries.items() if entry.id == id]:
             self._entries[key] = replace(self._entries[key], id=uuid4().hex)
+
+    def give(self, id: str) -> None:
+        """Take note that a suggestion is an answer now."""
+        for key in [key for key, entry in self._entries.items() if entry.id == id and not entry.is_given]:
+            self._entries[key] = replace(self._entries[key], is_given=True)
 
     def forget(self, uri: str) -> None:
         """Forget a document."""

@@ -15,10 +15,11 @@ from uuid import uuid4
 
 from codecompose_ls.backends.backend import Backend, Priority
 from codecompose_ls.completion.cache import Entry, Key
+from codecompose_ls.completion.confidence import Evidence
 from codecompose_ls.completion.postprocess import postprocess
 from codecompose_ls.completion.stopping import Place, stop_at
 from codecompose_ls.errors import Cancelled, CodeComposeError
-from codecompose_ls.types import Sampling
+from codecompose_ls.types import Piece, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Flight:
 
     async def _run(self) -> Entry:
         try:
-            logprob = await self._stream()
+            pieces = await self._stream()
         except Cancelled:
             return self._nothing("cancelled")
         except CodeComposeError as error:
@@ -94,17 +95,19 @@ class Flight:
         result = postprocess(self.text, self.ask.place, invoked=self.ask.invoked)
         if not result.text:
             return self._nothing(f"filtered:{result.dropped_by}")
-        return Entry(uuid4().hex, result.text, self.ask.key.model, logprob)
+        starts_line = not self.ask.place.window.line_prefix.strip()
+        evidence = Evidence.of(result.text, pieces, starts_line=starts_line)
+        return Entry(uuid4().hex, result.text, self.ask.key.model, evidence)
 
-    async def _stream(self) -> float:
-        """Collect text until the backend ends, a stop rule speaks or the typist disagrees; return the mean logprob."""
+    async def _stream(self) -> list[Piece]:
+        """Collect text until the backend ends, a stop rule speaks or the typist disagrees; return what it came in."""
         context = self.ask.place.window.context(multiline=self.ask.place.scope is not None)
-        total, count = 0.0, 0
+        pieces: list[Piece] = []
         stream = self.backend.stream(context, self.ask.sampling, stop=self.stop_flag, priority=self.ask.priority)
-        async with aclosing(stream) as pieces:
-            async for piece in pieces:
+        async with aclosing(stream) as streamed:
+            async for piece in streamed:
                 self.text += piece.text
-                total, count = total + piece.logprob, count + bool(piece.text)
+                pieces.append(piece)
                 end = stop_at(self.text, self.ask.place)
                 if end is not None or not _agree(self.text, self.typed):
                     self.stop_flag.set()
@@ -113,7 +116,7 @@ class Flight:
                 if piece.finish == "length" and "\n" in self.text.strip():
                     # The last line is cut off in its midst.
                     self.text = self.text[: self.text.rfind("\n")]
-        return total / count if count else 0.0
+        return pieces
 
     def _nothing(self, reason: str) -> Entry:
         return Entry("", "", self.ask.key.model, reason=reason)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from codecompose_ls.backends.backend import Backend, Priority
 from codecompose_ls.completion.brackets import covered
 from codecompose_ls.completion.cache import Cache, Entry
+from codecompose_ls.completion.confidence import THRESHOLDS, Features, confidence
 from codecompose_ls.completion.debounce import Debounce
 from codecompose_ls.completion.flight import Ask, Flight
 from codecompose_ls.completion.given import Fate, Given
@@ -44,11 +44,13 @@ class Pipeline:
         clock: Clock = now_ms,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         patience_ms: float = PATIENCE_MS,
+        confidence: Callable[[Features], float] = confidence,
     ) -> None:
         self.backend, self.settings = backend, settings
         #: The backend's last failure in one line, for the status; empty again after a success.
         self.last_error = ""
         self._clock, self._sleep, self._patience_ms = clock, sleep, patience_ms
+        self._confidence = confidence
         self._cache, self._debounce = Cache(), Debounce()
         self._given: dict[str, Given] = {}
         self._turns: dict[str, Turn] = {}
@@ -172,15 +174,23 @@ class Pipeline:
     def _give(
         self, entry: Entry, view: View, turn: Turn, *, typed: str, source: Source, on_screen: Given | None = None
     ) -> Answer | None:
-        """Answer with what an entry has left after what was typed; None when that is nothing."""
+        """Answer with what an entry has left after what was typed; None when that is nothing.
+
+        An answer to an automatic request may be silence, unless the entry has been given before.
+        """
         turn.lap("lookup")
-        text, tail = entry.text[len(typed) :], view.window.tail
+        left, tail = entry.after(typed), view.window.tail
+        text = left.text
         cover = covered(text, tail=tail, prefix=view.window.prefix, language=view.document.language)
         if text.strip() == tail[:cover].strip():
             return None
-        self._given[view.document.uri] = on_screen or Given.at(
-            view.document, view.offset, replace(entry, text=text), tail=tail, covered=cover
-        )
+        confidence = self._confidence(left.features)
+        if on_screen is None:
+            if self._is_doubtful(left) and not view.invoked:
+                return turn.answer(None, "filtered:confidence")
+            self._cache.give(entry.id)
+            on_screen = Given.at(view.document, view.offset, left, tail=tail, covered=cover)
+        self._given[view.document.uri] = on_screen
         suggestion = Suggestion(
             id=entry.id,
             text=(view.request.selected or "") + text,
@@ -189,7 +199,7 @@ class Pipeline:
             source=source,
             language=view.document.language,
             model=entry.model,
-            logprob=entry.logprob,
+            confidence=confidence,
         )
         return turn.answer(suggestion)
 
@@ -292,7 +302,7 @@ class Pipeline:
                 entry = await self._launch(self._ask_for(view, priority=Priority.SPECULATE)).landed()
                 if entry is None or entry.reason in ("cancelled", "failed"):
                     return
-            if entry is not None and entry.text:
+            if entry is not None and entry.text and not self._is_doubtful(entry):
                 return
 
     # Small things.
@@ -302,6 +312,10 @@ class Pipeline:
 
     def _is_off(self, document: Document) -> bool:
         return not self.settings.enabled or document.language in self.settings.disabled_languages
+
+    def _is_doubtful(self, entry: Entry) -> bool:
+        """Say whether an entry is too unsure to show up by itself, and has not been given yet."""
+        return not entry.is_given and self._confidence(entry.features) < THRESHOLDS[self.settings.eagerness]
 
     def _supersede(self, uri: str) -> None:
         turn = self._turns.pop(uri, None)

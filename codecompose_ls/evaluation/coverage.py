@@ -43,3 +43,15 @@ def precision_coverage(outcomes: Sequence[Outcome]) -> list[Point]:
 def at_threshold(points: Sequence[Point], threshold: float) -> Point | None:
     """Return what is shown at a threshold; None when nothing is that sure."""
     return next((point for point in reversed(points) if point.threshold >= threshold), None)
+
+
+def at_coverage(points: Sequence[Point], coverage: float) -> Point | None:
+    """Return the fewest that can be shown to cover at least this share; None when there are not so many."""
+    return next((point for point in points if point.coverage >= coverage), None)
+
+
+def brier(outcomes: Sequence[Outcome]) -> float | None:
+    """Return the mean of (confidence - right)^2 over the answers (Brier 1950); None where one lacks a confidence."""
+    answered = [(outcome.confidence, outcome.hit) for outcome in outcomes if outcome.answered]
+    errors = [(confidence - hit) ** 2 for confidence, hit in answered if confidence is not None]
+    return sum(errors) / len(errors) if errors and len(errors) == len(answered) else None

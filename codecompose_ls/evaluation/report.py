@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codecompose_ls.evaluation import bleu
+from codecompose_ls.evaluation.coverage import at_coverage, brier, precision_coverage
 from codecompose_ls.evaluation.metrics import Sums, bootstrap, holm, mcnemar, percentile, wilson
 from codecompose_ls.evaluation.results import ALL, Comparison, Outcome, Results, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+#: Shares of the cases for which `precision` is said.
+COVERAGES = (0.1, 0.25, 0.5)
 #: Columns of the sums by file.
 _CASES, _SIMILARITY, _SAVED, _CHARS, _TOKENS, _LOGPROB, _SCORED_CHARS = range(7)
 
@@ -63,6 +66,7 @@ def _row(predictor: str, project: str, kind: str, language: str, outcomes: list[
         p95_ms=percentile(latencies, 0.95),
         reasons=dict(Counter(outcome.reason for outcome in outcomes if not outcome.answered).most_common()),
         pass_at_1=wilson(sum(passed), len(passed)) if passed else None,
+        brier=brier(outcomes),
     )
 
 
@@ -167,6 +171,21 @@ def _cells(row: Row) -> list[str]:
     perplexity = "" if row.perplexity is None else f"{row.perplexity.value:.2f}"
     latencies = [f"{latency_ms:.0f}" for latency_ms in (row.p50_ms, row.p95_ms)]
     return [str(row.n), exact, *shares, blue, perplexity, f"{row.answered.value:.3f}", *latencies]
+
+
+def precision(outcomes: Sequence[Outcome]) -> list[str]:
+    """Say in a line for each predictor with confidences how often what it is surest of is right."""
+    predictors: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        predictors[outcome.predictor].append(outcome)
+    lines = []
+    for name, theirs in predictors.items():
+        points = precision_coverage(theirs)
+        found = [(share, point) for share in COVERAGES if (point := at_coverage(points, share)) is not None]
+        if found:
+            shares = ", ".join(f"{point.precision.value:.3f} at {share:.0%}" for share, point in found)
+            lines.append(f"{name}: precision {shares} coverage (Brier score {brier(theirs):.3f})")
+    return lines
 
 
 def sentence(comparison: Comparison) -> str:

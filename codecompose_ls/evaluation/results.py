@@ -84,6 +84,7 @@ class Row:
     p95_ms: float
     reasons: dict[str, int] = field(default_factory=dict)
     pass_at_1: Interval | None = None
+    brier: float | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Row:

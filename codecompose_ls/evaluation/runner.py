@@ -96,7 +96,7 @@ class PipelinePredictor:
             raise EngineError(f"{case.project.name}/{case.path}: {self._pipeline.last_error}")
         if answer.suggestion is None:
             return Prediction(None, answer.reason)
-        return Prediction(_inserted(answer.suggestion, case))
+        return Prediction(_inserted(answer.suggestion, case), confidence=answer.suggestion.confidence)
 
     async def score(self, case: Case) -> Sequence[float]:
         if self._scorer is None:

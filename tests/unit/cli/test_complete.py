@@ -23,7 +23,7 @@ def test_json_says_what_would_be_inserted_and_where(
 ) -> None:
     assert main(["complete", f"{project}/src/größe.py:3:19", "--model", str(tiny), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"text", "offset", "end", "model", "logprob", "reason", "latency_ms", "stages"}
+    assert set(found) == {"text", "offset", "end", "model", "confidence", "reason", "latency_ms", "stages"}
     if found["text"] is not None:
         # Lines of 12, 2 and 18 characters before the cursor, line breaks of two characters included.
         assert found["offset"] == 12 + 2 + 18

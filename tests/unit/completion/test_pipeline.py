@@ -71,7 +71,7 @@ class TestAsking:
         assert suggestion.text == "sum(items)"
         assert (suggestion.offset, suggestion.end) == (offset, offset)
         assert (suggestion.source, suggestion.language, suggestion.model) == (Source.ENGINE, "python", "fake")
-        assert suggestion.logprob == -0.5
+        assert 0.5 < suggestion.confidence < 1
         assert len(suggestion.id) == 32
 
     async def test_the_backend_gets_windows_and_the_setting_for_length(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codecompose_ls.evaluation.coverage import at_threshold, precision_coverage
+from codecompose_ls.evaluation.coverage import at_coverage, at_threshold, brier, precision_coverage
 from codecompose_ls.evaluation.results import Outcome
 
 
@@ -51,6 +51,19 @@ def test_a_threshold_between_two_points_shows_what_is_above_it() -> None:
     points = precision_coverage([outcome(0.9, hit=True), outcome(0.5), outcome(0.2)])
     shown = [at_threshold(points, threshold) for threshold in (0.0, 0.2, 0.3, 0.9, 0.95)]
     assert [point.shown if point else 0 for point in shown] == [3, 3, 2, 1, 0]
+
+
+def test_as_few_as_cover_a_share() -> None:
+    points = precision_coverage([outcome(0.9, hit=True), outcome(0.5), outcome(0.2), outcome(None, answered=False)])
+    shown = [at_coverage(points, coverage) for coverage in (0.1, 0.25, 0.3, 0.75, 0.8)]
+    assert [point.shown if point else 0 for point in shown] == [1, 1, 2, 3, 0]
+
+
+def test_the_brier_score_by_hand() -> None:
+    outcomes = [outcome(0.9, hit=True), outcome(0.5), outcome(None, answered=False)]
+    assert brier(outcomes) == pytest.approx((0.1**2 + 0.5**2) / 2)
+    assert brier([*outcomes, outcome(None, hit=True)]) is None
+    assert brier([outcome(None, answered=False)]) is None
 
 
 def test_without_confidences_there_is_no_curve() -> None:

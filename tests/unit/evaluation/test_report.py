@@ -105,6 +105,15 @@ def test_predictors_are_compared_on_the_same_cases_and_corrected_for_their_numbe
     )
 
 
+def test_how_precise_the_surest_are_is_said_in_a_line() -> None:
+    sure = [outcome(case=f"c{number}", hit=number < 3, confidence=1 - number / 10) for number in range(4)]
+    mute = [outcome(predictor="floor", case=f"c{number}", answered=True) for number in range(4)]
+    (row, *_) = report.rows([replace(one, answered=True) for one in sure])
+    assert row.brier == pytest.approx((0 + 0.1**2 + 0.2**2 + 0.7**2) / 4)
+    (line,) = report.precision([*(replace(one, answered=True) for one in sure), *mute])
+    assert line == "m: precision 1.000 at 10%, 1.000 at 25%, 1.000 at 50% coverage (Brier score 0.135)"
+
+
 def test_the_table_shows_projects_in_one_line_each() -> None:
     outcomes = [
         outcome(predictor=predictor, project=project, kind=kind)
