@@ -1,7 +1,8 @@
 """The real server with an engine that the document commands: `python -m tests.lsp.fake_server`.
 
-The last directive before the cursor says how the engine answers: `#say TEXT`, `#hang`, `#fail MESSAGE`, `#crash`. The
-model called "late" loads when the test says so, "corrupt" and "broken" never, any other one at once.
+The last directive before the cursor says how the engine answers: `#say TEXT`, `#guess TEXT` (which it is not sure of),
+`#hang`, `#fail MESSAGE`, `#crash`. The model called "late" loads when the test says so, "corrupt" and "broken" never,
+any other one at once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from codecompose_ls.settings import Settings
 from codecompose_ls.types import Context, Piece, Sampling, Stop
 from tests.fakes import HANG, FakeBackend
 
-_DIRECTIVE = re.compile(r"#(say|hang|fail|crash) ?(.*)")
+_DIRECTIVE = re.compile(r"#(say|guess|hang|fail|crash) ?(.*)")
 
 
 class CommandedBackend(FakeBackend):
@@ -47,9 +48,10 @@ class CommandedBackend(FakeBackend):
     ) -> AsyncGenerator[Piece, None]:
         directives = _DIRECTIVE.findall(context.prefix) or [("say", "")]
         word, text = directives[-1]
-        answers = {"say": text, "hang": [HANG], "fail": EngineError(text), "crash": RuntimeError(text)}
+        answers = {"say": text, "guess": text, "hang": [HANG], "fail": EngineError(text), "crash": RuntimeError(text)}
         self.answers.append(answers[word])
         finished = False
+        self.logprob = -3.0 if word == "guess" else -0.001
         self._tell(context.path + (", to be prepared" if priority is Priority.SPECULATE else ""), self.begun)
         try:
             async for piece in super().stream(context, sampling, stop=stop, priority=priority):
