@@ -27,8 +27,8 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of an editor that starts it."""
-        return {**os.environ, "CODECOMPOSE_DATA": str(self.data)}
+        """The environment of an editor that starts it, and that draws whatever there is."""
+        return {**os.environ, "CODECOMPOSE_DATA": str(self.data), "CODECOMPOSE_EAGERNESS": "high"}
 
     def counts(self) -> dict[str, int]:
         """What `telemetry summary` says now."""
