@@ -15,6 +15,7 @@ from typing import Any
 
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.errors import EngineError, ModelError
+from codecompose_ls.index.workspace import Workspace
 from codecompose_ls.lsp import methods, transport
 from codecompose_ls.lsp.server import Server
 from codecompose_ls.settings import Settings
@@ -50,8 +51,8 @@ class CommandedBackend(FakeBackend):
         word, text = directives[-1]
         answers = {"say": text, "guess": text, "hang": [HANG], "fail": EngineError(text), "crash": RuntimeError(text)}
         self.answers.append(answers[word])
-        finished = False
         self.logprob = -3.0 if word == "guess" else -0.001
+        finished = False
         self._tell(context.path + (", to be prepared" if priority is Priority.SPECULATE else ""), self.begun)
         try:
             async for piece in super().stream(context, sampling, stop=stop, priority=priority):
@@ -107,6 +108,25 @@ def text(ls: Server, params: Any) -> str | None:
     return document.text if document else None
 
 
+async def index(ls: Server, params: Any) -> dict[str, Any]:
+    """What other documents' suggestions can be made of, by folder; `built` waits for builds under way, too."""
+    if params["built"]:
+        await ls.indexes.settled()
+    else:
+        await asyncio.wrap_future(ls.indexes._worker.submit(lambda: None))
+    folders = {root: folder.workspace for root, folder in ls.indexes._folders.items() if folder}
+    return {str(root): _visible(workspace) for root, workspace in folders.items() if workspace}
+
+
+def _visible(workspace: Workspace) -> dict[str, str]:
+    return {
+        path: workspace.vocabulary.decode(ids.tolist()).strip("\n")
+        for files, hidden in workspace.view().sources
+        for (path, ids), is_hidden in zip(files.pieces(), hidden, strict=True)
+        if not is_hidden
+    }
+
+
 def _context(context: Context) -> dict[str, Any]:
     return {name: getattr(context, name) for name in ("language", "path", "prefix", "suffix", "kernel")}
 
@@ -117,5 +137,6 @@ if __name__ == "__main__":
     server.feature("test/stopped")(stopped)
     server.feature("test/state")(state)
     server.feature("test/text")(text)
+    server.feature("test/index")(index)
     server.feature("test/mayLoad")(lambda _: may_load.set())
     transport.serve_stdio(server)
