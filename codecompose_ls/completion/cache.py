@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from cachetools import LRUCache
 
-from codecompose_ls.completion.confidence import NO_EVIDENCE, Evidence, Features
+from codecompose_ls.completion.confidence import Features, remaining
+from codecompose_ls.types import Piece
 
 CAPACITY = 250
 #: How far back along the line an entry is looked for.
@@ -43,7 +44,8 @@ class Entry:
     id: str
     text: str
     model: str
-    evidence: Evidence = NO_EVIDENCE
+    #: What the text came in, for the confidence in it.
+    pieces: tuple[Piece, ...] = ()
     reason: str = ""
     #: Whether it has been an answer: then it is one again, however sure it is.
     is_given: bool = False
@@ -51,11 +53,11 @@ class Entry:
     @property
     def features(self) -> Features:
         """What the confidence in it is made of."""
-        return self.evidence.features(self.text)
+        return Features.of(self.text, self.pieces)
 
     def after(self, typed: str) -> Entry:
         """Return what is left of it once its beginning is typed."""
-        return replace(self, text=self.text[len(typed) :], evidence=self.evidence.after(len(typed)))
+        return replace(self, text=self.text[len(typed) :], pieces=remaining(self.pieces, len(typed)))
 
 
 class Cache:

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from codecompose_ls.backends.backend import Backend, Priority
 from codecompose_ls.completion.cache import Entry, Key
-from codecompose_ls.completion.confidence import Evidence
+from codecompose_ls.completion.confidence import aligned
 from codecompose_ls.completion.postprocess import postprocess
 from codecompose_ls.completion.stopping import Place, stop_at
 from codecompose_ls.errors import Cancelled, CodeComposeError
@@ -95,9 +95,7 @@ class Flight:
         result = postprocess(self.text, self.ask.place, invoked=self.ask.invoked)
         if not result.text:
             return self._nothing(f"filtered:{result.dropped_by}")
-        starts_line = not self.ask.place.window.line_prefix.strip()
-        evidence = Evidence.of(result.text, pieces, starts_line=starts_line)
-        return Entry(uuid4().hex, result.text, self.ask.key.model, evidence)
+        return Entry(uuid4().hex, result.text, self.ask.key.model, aligned(result.text, pieces))
 
     async def _stream(self) -> list[Piece]:
         """Collect text until the backend ends, a stop rule speaks or the typist disagrees; return what it came in."""

@@ -15,10 +15,11 @@ from codecompose_ls.completion.confidence import (
     MOST,
     THRESHOLDS,
     WEIGHTS,
-    Evidence,
     Features,
+    aligned,
     confidence,
     log_odds,
+    remaining,
 )
 from codecompose_ls.settings import Settings
 from codecompose_ls.types import Piece
@@ -26,25 +27,19 @@ from codecompose_ls.types import Piece
 CALL = (Piece("sum", -0.5), Piece("(items", -0.25), Piece(")", -0.125), Piece("", -0.0625, "stop"))
 
 
-def features(text: str, pieces: tuple[Piece, ...], *, starts_line: bool = False) -> Features:
-    return Evidence.of(text, pieces, starts_line=starts_line).features(text)
+def features(text: str, pieces: tuple[Piece, ...]) -> Features:
+    return Features.of(text, aligned(text, pieces))
 
 
 class TestFeatures:
     def test_of_a_line_that_the_model_ended(self) -> None:
         assert features("sum(items)", CALL) == Features(
-            line=log_odds(-0.9375),
-            weakest=log_odds(-0.5),
-            length=math.log(11),
-            by_itself=True,
-            several=False,
-            starts_line=False,
+            line=log_odds(-0.9375), weakest=log_odds(-0.5), by_itself=True, several=False
         )
 
     def test_of_a_line_that_a_line_break_ended(self) -> None:
-        found = features("sum(items)", (*CALL[:3], Piece("\n", -0.75)), starts_line=True)
-        assert (found.by_itself, found.starts_line) == (False, True)
-        assert (found.line, found.weakest) == (log_odds(-1.625), log_odds(-0.75))
+        found = features("sum(items)", (*CALL[:3], Piece("\n", -0.75)))
+        assert found == Features(line=log_odds(-1.625), weakest=log_odds(-0.75), by_itself=False)
 
     def test_of_a_line_cut_off_at_the_limit(self) -> None:
         found = features("sum(items)", (*CALL[:2], Piece(")", -0.125, "length")))
@@ -54,7 +49,6 @@ class TestFeatures:
         pieces = (Piece("\n    ", -0.5), Piece("return", -0.25), Piece("\n", -1), Piece("x", -9), Piece("", 0, "stop"))
         found = features("\n    return\nx", pieces)
         assert (found.line, found.weakest, found.several) == (log_odds(-1.75), log_odds(-1), True)
-        assert found.length == math.log(1 + len("return"))
 
     def test_what_filters_took_off_does_not_count(self) -> None:
         assert features("sum(items)", (Piece("    ", -3), *CALL)) == features("sum(items)", CALL)
@@ -67,30 +61,19 @@ class TestFeatures:
         assert features("x", (Piece("x", 0.0),)).line == log_odds(MOST)
 
     def test_of_what_is_left_when_the_beginning_is_typed(self) -> None:
-        evidence = Evidence.of("sum(items)", CALL, starts_line=True)
-        rest = evidence.after(3).features("(items)")
-        assert rest == features("(items)", CALL[1:])
-        assert not rest.starts_line
-        assert evidence.after(0) is evidence
+        assert Features.of("(items)", remaining(CALL, 3)) == features("(items)", CALL[1:])
+        assert remaining(CALL, 0) == CALL
 
-    @given(st.integers(0, 9))
+    @given(st.integers(0, 8))
     def test_the_more_is_typed_the_likelier_is_the_rest(self, typed: int) -> None:
-        evidence = Evidence.of("sum(items)", CALL, starts_line=False)
-        rests = [evidence.after(count).features("sum(items)"[count:]).line for count in (typed, typed + 1)]
-        assert rests[0] < rests[1] or typed == 9
+        rests = [Features.of("sum(items)"[count:], remaining(CALL, count)) for count in (typed, typed + 1)]
+        assert rests[0].line < rests[1].line and rests[0].weakest <= rests[1].weakest
 
 
 class TestConfidence:
     def test_by_hand(self) -> None:
-        one = Features(line=2.0, weakest=-0.5, length=3.0, several=True)
-        score = (
-            BIAS
-            + 2.0 * WEIGHTS["line"]
-            - 0.5 * WEIGHTS["weakest"]
-            + 3.0 * WEIGHTS["length"]
-            + WEIGHTS["by_itself"]
-            + WEIGHTS["several"]
-        )
+        one = Features(line=2.0, weakest=-0.5, several=True)
+        score = BIAS + 2.0 * WEIGHTS["line"] - 0.5 * WEIGHTS["weakest"] + WEIGHTS["by_itself"] + WEIGHTS["several"]
         assert confidence(one) == pytest.approx(1 / (1 + math.exp(-score)))
 
     def test_log_odds_by_hand(self) -> None:
@@ -106,8 +89,8 @@ class TestConfidence:
         assert THRESHOLDS["high"] == 0 < THRESHOLDS["balanced"] < THRESHOLDS["low"] < 1
 
     @given(st.floats(-50, 0), st.floats(-50, 0), st.booleans(), st.booleans())
-    def test_what_is_likelier_is_surer(self, a: float, b: float, starts_line: bool, several: bool) -> None:
-        one = Features(length=3.0, starts_line=starts_line, several=several)
+    def test_what_is_likelier_is_surer(self, a: float, b: float, by_itself: bool, several: bool) -> None:
+        one = Features(by_itself=by_itself, several=several)
         low, high = (confidence(replace(one, line=log_odds(logprob))) for logprob in sorted((a, b)))
         assert 0 < low <= high < 1
 
