@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--arms",
         default="full",
         metavar="LIST",
-        help="what each model is told: full, no-suffix, no-metadata, prefix, prefix+suffix; floor is no model (full)",
+        help="what each model is told: full, no-suffix, no-metadata, no-index, prefix, prefix+suffix;"
+        " floor is no model (full)",
     )
     parser.add_argument("--no-model", action="store_true", help="measure the floor alone")
     parser.add_argument("--floor", action="store_true", help="measure the n-gram floor, too")
