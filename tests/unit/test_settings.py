@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from codecompose_ls.settings import PROJECT_FILE, Problem, Settings, load, merge
 
 NAMES = [item.name for item in fields(Settings)]
-NARROWING = {"enabled", "disabled_languages", "ignore"}
+NARROWING = {"enabled", "disabled_languages", "ignore", "index"}
 
 
 @pytest.fixture(autouse=True)
