@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from codecompose_ls.completion import Pipeline
@@ -80,13 +83,20 @@ async def test_what_was_kept_back_is_there_when_it_is_asked_for() -> None:
 async def test_what_was_given_is_typed_through_and_drawn_again() -> None:
     pipe = pipeline()
     first = (await ask(pipe, trigger=Trigger.INVOKED)).suggestion
-    for typed in ("", "s", "sum(", ""):
+    assert first is not None
+    for typed in ("", "s", "sum(", "sum(items"):
         again = (await ask(pipe, typed)).suggestion
-        # The last one goes back, which is a fresh look at the same place.
-        if again is None or first is None:
-            assert typed == "" and asked(pipe) > 1
-        else:
-            assert (again.id, again.text) == (first.id, "sum(items)"[len(typed) :])
+        assert again is not None
+        assert (again.id, again.text) == (first.id, "sum(items)"[len(typed) :])
+    assert asked(pipe) == 1
+
+
+async def test_what_was_taken_back_is_kept_back_again() -> None:
+    pipe = pipeline()
+    first = (await ask(pipe, trigger=Trigger.INVOKED)).suggestion
+    assert first is not None
+    pipe.dismissed(first.id)
+    assert await text(pipe) is None
 
 
 async def test_what_was_given_before_is_given_again_from_the_cache() -> None:
@@ -100,15 +110,11 @@ async def test_what_was_given_before_is_given_again_from_the_cache() -> None:
 
 async def test_it_speaks_once_enough_of_it_is_typed() -> None:
     # Unsure how to begin, sure how to go on.
-    backend = FakeBackend("")
+    backend = FakeBackend("sum(items)")
     pipe = Pipeline(backend, Settings())
-    backend.answers.clear()
-    backend.answers.append("sum(items)")
     original = backend.stream
 
     async def hesitant(*args, **kwargs):  # type: ignore[no-untyped-def]
-        from dataclasses import replace
-
         async for piece in original(*args, **kwargs):
             yield replace(piece, logprob=-6.0) if piece.text == "sum" else piece
 
@@ -118,7 +124,7 @@ async def test_it_speaks_once_enough_of_it_is_typed() -> None:
     assert asked(pipe) == 1
 
 
-async def test_it_prepares_the_next_place_that_it_is_sure_about() -> None:
+async def test_it_prepares_the_place_after_one_that_it_is_not_sure_about() -> None:
     backend = FakeBackend("sum(items)", logprob=SURE)
     pipe = Pipeline(backend, Settings())
     first = (await ask(pipe)).suggestion
@@ -126,7 +132,6 @@ async def test_it_prepares_the_next_place_that_it_is_sure_about() -> None:
     backend.logprob = UNSURE
     backend.answers.extend([" + 1", "print(items)"])
     await pipe.shown(first.id)
-    while len(pipe._speculations):
-        await next(iter(pipe._speculations))
+    await asyncio.gather(*pipe._speculations)
     # After the acceptance, and after the new line from there.
     assert len(backend.asked) == 3
