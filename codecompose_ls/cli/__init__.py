@@ -21,7 +21,7 @@ COMMANDS: dict[str, str] = {
     "complete": "complete code at FILE:LINE:COL",
     "demo": "watch real code being completed as it is typed",
     "doctor": "check the environment and the model, and say how to mend what is wrong",
-    "bench": "measure latencies against the budgets",
+    "bench": "measure latencies, and what the index of a folder costs, against the budgets",
     "telemetry": "print what the suggestions were worth",
     "evaluate": "measure how well hidden lines, or those that a repository's history added, are completed",
     "pretrain": "train a tokenizer and a base model from folders of source code",

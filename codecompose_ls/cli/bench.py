@@ -1,4 +1,4 @@
-"""`codecompose-ls bench typing`: the latency budgets of the design as a table."""
+"""`codecompose-ls bench typing | index FOLDER`: the budgets of the design, as tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,14 +17,16 @@ from typing import TYPE_CHECKING
 from codecompose_ls.errors import InputError
 
 if TYPE_CHECKING:
+    from codecompose_ls.index.costs import Costs
     from codecompose_ls.lsp.client.budgets import Measurement
 
-HELP = "measure latencies against the budgets"
+HELP = "measure latencies, and what the index of a folder costs, against the budgets"
 EXAMPLE = "codecompose-ls bench typing --json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("typing",), help="which table")
+    parser.add_argument("what", choices=("typing", "index"), help="which table")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="what to index (the current folder)")
     parser.add_argument("--model", default="base", help="a model's folder or name (base)")
     parser.add_argument("--only", metavar="TEXT", help="only the rows whose name holds TEXT")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -31,6 +34,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; exit status 0 whether or not the budgets hold: machines differ."""
+    return _run_index(args) if args.what == "index" else _run_typing(args)
+
+
+def _run_index(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from codecompose_ls.index.costs import measure
+
+    if not args.folder.is_dir():
+        raise InputError(f"{args.folder} is no folder; give one with code in it")
+    with Console(file=sys.stderr).status(f"bench index {args.folder}"):
+        costs = measure(args.folder)
+    if args.json:
+        print(json.dumps({"machine": _machine(), **asdict(costs)}, indent=2))
+    else:
+        _print_costs(costs)
+    return 0
+
+
+def _print_costs(costs: Costs) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    def megabytes(size: int | None) -> str:
+        return "" if size is None else f"{size / 1e6:.0f} MB"
+
+    code = f"{costs.files:,} files, {costs.code_bytes / 1e6:.1f} MB, {costs.lexemes:,} lexemes"
+    cpu = "" if costs.build_cpu_ms is None else f"{costs.build_cpu_ms / 1000:.1f} s of it computing"
+    ratio = f"{costs.scan_p95_ms / costs.lookup_p95_ms:.0f} times as long by a plain scan"
+    table = Table(title=f"bench index: {code} ({_machine()})")
+    for heading, justify in (("what", "left"), ("figure", "right"), ("budget", "right"), ("", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_row("build", f"{costs.build_ms / 1000:.1f} s", "10 s for 5 MB", cpu)
+    table.add_row("build when nothing has changed", f"{costs.rebuild_ms / 1000:.1f} s")
+    table.add_row("memory of the builder, at most", megabytes(costs.build_peak_bytes))
+    table.add_row("load", f"{costs.load_ms:.0f} ms", "1000 ms")
+    computing = f"{costs.update_cpu_p95_ms:.1f} ms of it computing"
+    table.add_row("take a changed file, p95", f"{costs.update_p95_ms:.1f} ms", "50 ms", computing)
+    table.add_row("look up, p95", f"{costs.lookup_p95_ms:.2f} ms", "", ratio)
+    table.add_row("size on disk", megabytes(costs.disk_bytes))
+    table.add_row("memory of the server for it", megabytes(costs.resident_bytes))
+    Console().print(table)
+
+
+def _run_typing(args: argparse.Namespace) -> int:
     measurements = asyncio.run(_measure(args))
     if args.json:
         rows = [_as_json(one, measurements) for one in measurements]

@@ -24,7 +24,7 @@ from codecompose_ls.index.reading import Reader, Stamp
 from codecompose_ls.index.segment import Files, Segment
 from codecompose_ls.index.store import Index, Store
 
-#: Code that is indexed at most: 50 MB are some 15 million lexemes, 120 MB on disk and 0.9 GB while they are sorted.
+#: Code that is indexed at most: 50 MB are some 15 million lexemes, 120 MB on disk and 0.8 GB while they are sorted.
 MAX_CODE_BYTES = 50_000_000
 #: Progress is told as often as this much has been read anew.
 _STEP_BYTES = 1_000_000

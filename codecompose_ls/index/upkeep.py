@@ -20,7 +20,8 @@ class Upkeep:
         self.workspace = Workspace()
         self._reader, self._stored = Reader(root, ignore), stored
         self._store = Store(root, ignore)
-        self._index: Index | None = None
+        #: The stored index in place, if there is one.
+        self.index: Index | None = None
         #: What the editor has of files that it changed and did not save.
         self._texts: dict[str, str] = {}
 
@@ -32,21 +33,21 @@ class Upkeep:
     def load(self) -> None:
         """Put the newest stored index in place, with what has changed since on top."""
         newest = self._store.newest() if self._stored else None
-        if newest is None or (self._index and self._index.folder == newest):
+        if newest is None or (self.index and self.index.folder == newest):
             return
         index = self._store.load()
         # One that goes by other rules may hold what is not to be read; the builder makes a new one.
         if index is None or not hold(index.rules):
             return
         changed = self.workspace.changed.union(self._texts)
-        fresh, self._index = Workspace(index.vocabulary, index.segment if index.stamps else None), index
+        fresh, self.index = Workspace(index.vocabulary, index.segment if index.stamps else None), index
         for path in changed:
             self._bring(fresh, path)
         self.workspace = fresh
 
     def start_over(self) -> None:
         """Know nothing but what the editor has: the rules of what may be read have changed."""
-        self._index, self.workspace = None, Workspace()
+        self.index, self.workspace = None, Workspace()
         for path, text in [*self._texts.items()]:
             self.take(path, text)
 
@@ -77,7 +78,7 @@ class Upkeep:
 
     def _bring(self, workspace: Workspace, path: str) -> None:
         text, stamp = self._texts.get(path), self._reader.stamp(path)
-        if text is None and stamp and self._index and self._index.stamps.get(path) == stamp:
+        if text is None and stamp and self.index and self.index.stamps.get(path) == stamp:
             workspace.revert(path)
             return
         if text is None and stamp and self._stored:
