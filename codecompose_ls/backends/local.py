@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.errors import Cancelled, CodeComposeError, EngineError, ModelError
-from codecompose_ls.inference.decoding import RuledOut, Token, generate
+from codecompose_ls.inference.decoding import Prior, RuledOut, generate
 from codecompose_ls.inference.engine import Engine
-from codecompose_ls.inference.ranking import Proposal, Proposer, rank
 from codecompose_ls.inference.scoring import score
 from codecompose_ls.inference.session import Session
 from codecompose_ls.inference.tokenizer import Tokenizer
@@ -32,7 +31,7 @@ CHARACTERS_PER_TOKEN = 4
 class PriorOf(Protocol):
     """Finds what is known of a request besides the model; `end` is the token that ends an answer."""
 
-    def __call__(self, context: Context, *, tokenizer: Tokenizer, prompt_tokens: int, end: int) -> Proposer | None: ...
+    def __call__(self, context: Context, *, tokenizer: Tokenizer, prompt_tokens: int, end: int) -> Prior | None: ...
 
 
 class LocalBackend:
@@ -95,7 +94,7 @@ class LocalBackend:
             context, template=self._template, encode=tokenizer.encode, token_id=tokenizer.token_id, budget=self._budget
         )
 
-    def _prior(self, context: Context, prompt: Prompt) -> Proposer | None:
+    def _prior(self, context: Context, prompt: Prompt) -> Prior | None:
         if self._prior_of is None:
             return None
         end = self._tokenizer.token_id(self._template.stop[0])
@@ -109,25 +108,8 @@ class LocalBackend:
         decoder, prompt = self._tokenizer.decoder(), self._prompt(context)
         ruled_out = self._ruled_out if sampling.opening is not None else {}
         prior = self._prior(context, prompt)
-        tokens = generate(self._session, prompt, sampling, stop=stop, prior=prior, ruled_out=ruled_out)
-        if prior is not None and (proposals := prior.proposals()):
-            tokens = self._ranked(proposals, prompt, sampling, prior=prior, stop=stop)
-        for token in tokens:
+        for token in generate(self._session, prompt, sampling, stop=stop, prior=prior, ruled_out=ruled_out):
             yield Piece(decoder.decode(token.id), token.logprob, token.finish)
-
-    def _ranked(
-        self, proposals: Sequence[Proposal], prompt: Prompt, sampling: Sampling, *, prior: Proposer, stop: Stop
-    ) -> Iterator[Token]:
-        return rank(
-            self._session,
-            prompt,
-            proposals,
-            prior=prior,
-            tokenizer=self._tokenizer,
-            end=self._tokenizer.token_id(self._template.stop[0]),
-            length=sampling.max_tokens,
-            stop=stop,
-        )
 
     def _score(self, context: Context, text: str, stop: Stop) -> Iterator[float]:
         ids, prompt = self._tokenizer.encode(text), self._prompt(context)

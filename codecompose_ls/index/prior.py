@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from codecompose_ls.index.candidates import MOST, Candidates, Flags, Surroundings
 from codecompose_ls.index.lexemes import BREAK, END, Ids
 from codecompose_ls.index.workspace import Workspace
-from codecompose_ls.inference.ranking import Proposal
 from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.types import Context
 
@@ -30,8 +29,6 @@ CONTEXT = 200
 FAITHFUL = 0.5
 #: Candidates this far below the best, in nats, do not count.
 MARGIN = 8.0
-#: Lines put forward as a whole.
-PROPOSALS = 3
 #: Characters that hold a continuation's first token.
 FIRST = 32
 
@@ -108,14 +105,6 @@ class WorkspacePrior:
         if not len(found.ids):
             return found.ids, found.shares, 0.0
         return found.ids, found.shares, weight(found.strength, float(found.shares.max())) * found.within_line
-
-    def proposals(self) -> list[Proposal]:
-        """Return the lines with the most votes, to the end of the line; none where it takes more than one line."""
-        total = self._asked.total
-        if self._multiline or not total:
-            return []
-        lines = [(vote, line[:-1]) for line, vote in self._asked.votes.items() if line.endswith("\n") and line.strip()]
-        return [Proposal(line, vote / total) for vote, line in sorted(lines, reverse=True)[:PROPOSALS]]
 
     def consult(self, tokens: Sequence[int]) -> Found:
         """Return what is known of the token after `tokens`; each call goes on from the one before."""

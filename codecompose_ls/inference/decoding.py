@@ -56,9 +56,9 @@ def generate(
     logits = session.prefill(prompt.token_ids, stop=stop)
     length = min(sampling.max_tokens, session.capacity - len(prompt.token_ids))
     for place in range(1, length + 1):
-        probabilities = softmax(logits)
+        probabilities = _softmax(logits)
         if prior is not None:
-            probabilities = mix(probabilities, prior.next(session.tokens))
+            probabilities = _mix(probabilities, prior.next(session.tokens))
         number = choose(_without(probabilities, bans[0]) if bans else probabilities, sampling, random)
         if bans:
             bans = (bans[1:] or bans) if number in bans[-1] else []
@@ -103,8 +103,7 @@ def _without(probabilities: Array, ids: NDArray[np.int64]) -> Array:
     return others if others.any() else probabilities
 
 
-def mix(probabilities: Array, opinion: tuple[NDArray[np.int64], Array, float]) -> Array:
-    """Return the model's probabilities with a prior's opinion mixed in."""
+def _mix(probabilities: Array, opinion: tuple[NDArray[np.int64], Array, float]) -> Array:
     ids, theirs, weight = opinion
     if len(ids) == 0:
         return probabilities
@@ -113,8 +112,7 @@ def mix(probabilities: Array, opinion: tuple[NDArray[np.int64], Array, float]) -
     return mixed
 
 
-def softmax(logits: Array) -> Array:
-    """Return the probabilities, (vocabulary,), that logits stand for."""
+def _softmax(logits: Array) -> Array:
     exponents: Array = np.exp(logits - logits.max())
     exponents /= exponents.sum()
     return exponents

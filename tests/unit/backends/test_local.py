@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from codecompose_ls.backends.backend import Backend, Priority
 from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.errors import Cancelled, EngineError, ModelError
-from codecompose_ls.inference.ranking import Proposal
 from codecompose_ls.inference.session import Session
 from codecompose_ls.models.model import Array
 from codecompose_ls.types import Context, Opening, Piece, Sampling
@@ -49,9 +48,6 @@ class Steps:
         assert self._allowed.acquire(timeout=30)
         self.taken += 1
         return np.array([], np.int64), np.array([], np.float32), 0.0
-
-    def proposals(self) -> Sequence[Proposal]:
-        return []
 
 
 @pytest.fixture

@@ -129,27 +129,3 @@ def test_more_and_stronger_votes_count_for_more(strength: float, share: float) -
 def test_characters_cut_in_two_by_the_tokenizer_are_waited_for(tokenizer: Tokenizer) -> None:
     workspace = workspace_of(a="greeting = translate('größer 日本語 🙂')\n")
     assert written(workspace, tokenizer, before="greeting = ") == "translate('größer 日本語 🙂')$"
-
-
-def test_whole_lines_are_put_forward_by_their_votes(tokenizer: Tokenizer) -> None:
-    workspace = workspace_of(a="run(first)\nrun(first)\nrun(second)\nrun(first", b="stop(third)\n")
-
-    def prior(before: str, *, multiline: bool = False) -> WorkspacePrior:
-        return WorkspacePrior(
-            workspace,
-            before=before,
-            after="\n",
-            path="here.py",
-            tokenizer=tokenizer,
-            prompt_tokens=0,
-            end=END,
-            multiline=multiline,
-        )
-
-    first, second, *_ = prior("run(").proposals()
-    assert (first.text, second.text) == ("first)", "second)")
-    assert first.share > second.share > 0
-    assert sum(proposal.share for proposal in prior("run(").proposals()) <= 1 + 1e-9
-    assert [proposal.text for proposal in prior("run(sec").proposals()] == ["ond)"]
-    assert prior("run(", multiline=True).proposals() == []
-    assert prior("nothing_like_it:").proposals() == []
