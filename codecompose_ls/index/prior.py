@@ -216,7 +216,7 @@ def weight(strength: float, share: float) -> float:
 
 
 #: Fitted together with the kernel: see `candidates.WEIGHTS`.
-_BIAS, _STRENGTH, _SHARE = -2.78, 0.23, 1.57
+_BIAS, _STRENGTH, _SHARE = -3.36, 0.28, 1.86
 
 
 def _last_word(line: str) -> str:
