@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 #: How long a model may take to say goodbye.
 _PATIENCE_S = 2.0
 
+
 class Load(Protocol):
     """Makes the backend that the settings name; `locate` finds the index that knows a request's document."""
 
