@@ -25,7 +25,7 @@ EXAMPLE = "codecompose-ls demo src/app.py --from 10 --lines 20"
 
 #: Our own source: real code that no training data contains.
 _DEFAULT_FILE = Path(__file__).parents[1] / "settings.py"
-_DEFAULT_LINE = 55
+_DEFAULT_LINE = 56
 _WINDOW_LINES = 18
 
 
