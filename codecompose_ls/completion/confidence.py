@@ -86,12 +86,12 @@ def log_odds(logprob: float) -> float:
 
 
 #: By `scripts/fit_confidence.py`, whose output takes this place.
-BIAS = -0.728
+BIAS = -0.087
 WEIGHTS: dict[str, float] = {
-    "line": 0.260,
-    "weakest": 0.781,
-    "by_itself": -0.019,
-    "several": -1.551,
+    "line": 0.321,
+    "weakest": 0.809,
+    "by_itself": -1.042,
+    "several": -2.316,
 }
 #: The least confidence that shows up by itself, for each choice of the setting `eagerness`.
-THRESHOLDS: dict[str, float] = {"low": 0.50, "balanced": 0.13, "high": 0.00}
+THRESHOLDS: dict[str, float] = {"low": 0.50, "balanced": 0.10, "high": 0.00}
