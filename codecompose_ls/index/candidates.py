@@ -18,7 +18,7 @@ from codecompose_ls.index.segment import Files, Places
 
 Features = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-Allows = Callable[[Ids], Flags]
+Allows = Callable[[Ids], Flags] | None
 
 #: Weights of the features, fitted by `scripts/fit_index.py` on the history of the projects named in decisions/0006.
 WEIGHTS = {
@@ -72,6 +72,19 @@ class Candidates:
         return scores
 
 
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The lexemes before the cursor, (BEFORE,), and before each place, (places, BEFORE), the nearest first.
+
+    `equal` is where they are, `loose` how far back they are but for words in place of words.
+    """
+
+    mine: Ids
+    theirs: Ids
+    equal: Flags
+    loose: Flags
+
+
 class Surroundings:
     """A cursor in a document: the lexemes before and after it, as the kernel compares them.
 
@@ -93,33 +106,34 @@ class Surroundings:
     def in_document(self, context: Ids, *, allows: Allows) -> Candidates:
         """Find candidates for what follows `context` in the document itself, on both sides of the cursor.
 
-        `allows` tells of ids whether they may come next.
+        `allows` tells of ids whether they may come next; None allows all.
         """
         files = self.document
         places = np.flatnonzero(files.tokens == context[-1])
         places = _allowed(files, places[places != self._cursor], allows)
         nearest = places[np.argsort(np.abs(places - self._cursor), kind="stable")[:NEAREST]]
         places = np.union1d(files.among(places, context, most=MOST), nearest)
-        found = self._compared(files, places, context)
+        pairs = self._aligned(files, places, context)
+        found = self._compared(files, places, pairs)
         found[:, _COLUMN["before_cursor"]] = places < self._cursor
         found[:, _COLUMN["after_cursor"]] = places > self._cursor
         found[:, _COLUMN["distance"]] = np.log1p(np.abs(places - self._cursor)) / 5
-        return self._with_exchanges(files, places, context, found)
+        return self._with_exchanges(files, places, pairs, found)
 
     def in_files(self, files: Files, context: Ids, *, hidden: Flags, allows: Allows, most: int = MOST) -> Candidates:
         """Find candidates in other files; those `hidden`, a flag for each file, do not count."""
         places = _allowed(files, files.longest(context, most=most), allows)
         numbers = files.file_of(places)
         places, numbers = places[~hidden[numbers]], numbers[~hidden[numbers]]
-        found = self._compared(files, places, context)
+        pairs = self._aligned(files, places, context)
+        found = self._compared(files, places, pairs)
         same = files.folders[numbers] == self._folder
         found[:, _COLUMN["same_folder"]], found[:, _COLUMN["other_folder"]] = same, ~same
-        return self._with_exchanges(files, places, context, found)
+        return self._with_exchanges(files, places, pairs, found)
 
-    def _compared(self, files: Files, places: Places, context: Ids) -> Features:
+    def _compared(self, files: Files, places: Places, pairs: Alignment) -> Features:
         """Return the features of how alike the texts before and after the places and the cursor are."""
-        tokens, mine = files.tokens, context[::-1][:BEFORE]
-        theirs, equal, loose = self._aligned(files, places, mine)
+        tokens, mine, theirs, equal, loose = files.tokens, pairs.mine, pairs.theirs, pairs.equal, pairs.loose
         match = np.cumprod(equal, axis=1, dtype=np.int8).sum(axis=1)
         loosely, exchanges = loose.sum(axis=1), (loose & ~equal).sum(axis=1)
         features = np.zeros((len(places), len(WEIGHTS)), dtype=np.float32)
@@ -150,25 +164,24 @@ class Surroundings:
             put("next_line_begins", same[:, 0])
         return features
 
-    def _with_exchanges(self, files: Files, places: Places, context: Ids, features: Features) -> Candidates:
+    def _with_exchanges(self, files: Files, places: Places, pairs: Alignment, features: Features) -> Candidates:
         """Add, for each place whose next word was exchanged for another in its context, that other word."""
-        mine = context[::-1][:BEFORE]
-        theirs, equal, loose = self._aligned(files, places, mine)
-        following = files.tokens[places + 1]
-        hits = (theirs == following[:, None]) & loose & ~equal
+        mine, following = pairs.mine, files.tokens[places + 1]
+        hits = (pairs.theirs == following[:, None]) & pairs.loose & ~pairs.equal
         has = np.flatnonzero(hits.any(axis=1) & self._words[following])
         twins = features[has].copy()
         twins[:, _COLUMN["exchanged"]] = 1
         exchange = np.concatenate([np.full(len(places), END, dtype=np.uint32), mine[hits[has].argmax(axis=1)]])
         return Candidates(files, np.concatenate([places, places[has]]), np.concatenate([features, twins]), exchange)
 
-    def _aligned(self, files: Files, places: Places, mine: Ids) -> tuple[Ids, Flags, Flags]:
-        """Return what stands before each place, nearest first, where it equals `mine`, and how far it does loosely."""
+    def _aligned(self, files: Files, places: Places, context: Ids) -> Alignment:
+        """Lay what stands before each place beside what stands before the cursor."""
+        mine = context[::-1][:BEFORE]
         window = places[:, None] - np.arange(len(mine))
         theirs = np.where(window >= 0, files.tokens[np.maximum(window, 0)], np.uint32(END))
         equal = theirs == mine
         loose = np.cumprod(equal | (self._words[theirs] & self._words[mine]), axis=1, dtype=np.int8).astype(np.bool_)
-        return theirs, equal, loose
+        return Alignment(mine, theirs, equal, loose)
 
     def _bag(self, ids: Ids) -> NDArray[np.float32]:
         """Return the rarity of the ids given, and 0 for all others, (vocabulary,)."""
@@ -180,6 +193,8 @@ class Surroundings:
 def _allowed(files: Files, places: Places, allows: Allows) -> Places:
     """Keep the places after which a file goes on, and with an id that is allowed."""
     following = files.tokens[np.minimum(places + 1, len(files.tokens) - 1)]
-    ids, numbers = np.unique(following, return_inverse=True)
-    kept: Places = places[((ids != END) & allows(ids))[numbers]]
-    return kept
+    places, following = places[following != END], following[following != END]
+    if allows is not None:
+        ids, numbers = np.unique(following, return_inverse=True)
+        places = places[allows(ids)[numbers]]
+    return places

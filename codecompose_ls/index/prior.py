@@ -8,6 +8,7 @@ trained on character-level cuts expects it.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,11 +27,11 @@ LONGEST = 48
 #: Lexemes before the cursor that are compared.
 CONTEXT = 200
 #: Where less than this share of the votes went along with what was generated, candidates are looked for anew.
-FAITHFUL = 0.5
+FAITHFUL = 0.3
 #: Candidates this far below the best, in nats, do not count.
-MARGIN = 8.0
-#: Characters that hold a continuation's first token.
-FIRST = 32
+MARGIN = 6.0
+#: What holds a text's first token: no tokenizer we know joins what stands before a space to what stands after it.
+_FIRST = re.compile(r"\s*\S{1,32}")
 
 #: Finds the workspace that a document belongs to, and the document's path in it.
 Locate = Callable[[Context], tuple[Workspace, str] | None]
@@ -138,7 +139,9 @@ class WorkspacePrior:
     def _first(self, line: str) -> int | None:
         """Return the token that writes the beginning of a line, or goes on with its first character's bytes."""
         written = self._decoder.unfinished
-        for token in self._tokenizer.encode(line[:FIRST]):
+        if not written and (head := _FIRST.match(line)):
+            return self._tokenizer.first(head[0])
+        for token in self._tokenizer.encode(line):
             if not written:
                 return token
             part = self._tokenizer.token_bytes(token)
@@ -162,10 +165,11 @@ class WorkspacePrior:
             texts = self._vocabulary.texts
             return np.array([texts[number].startswith(begun) for number in next_ids], dtype=np.bool_)
 
-        found = [self._surroundings.in_document(ids, allows=allows)]
+        wanted = allows if begun else None
+        found = [self._surroundings.in_document(ids, allows=wanted)]
         for files, hidden in self._sources:
             most = 10 * MOST if begun else MOST
-            found.append(self._surroundings.in_files(files, ids, hidden=hidden, allows=allows, most=most))
+            found.append(self._surroundings.in_files(files, ids, hidden=hidden, allows=wanted, most=most))
         scores = [candidates.scores for candidates in found]
         best = max((float(part.max()) for part in scores if len(part)), default=0.0)
         votes: dict[str, float] = defaultdict(float)
@@ -180,7 +184,7 @@ class WorkspacePrior:
         """Return the text from a candidate to the end of its line, break included; or `LONGEST` lexemes of it."""
         start = int(candidates.places[number]) + 1
         ids = candidates.files.tokens[start : start + LONGEST].tolist()
-        ends = next((place for place, lexeme in enumerate(ids) if lexeme in (END, BREAK)), len(ids))
+        ends = min((ids.index(end) for end in (END, BREAK) if end in ids), default=len(ids))
         exchange = int(candidates.exchange[number])
         if exchange != END:
             was = ids[0]

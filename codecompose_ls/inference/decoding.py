@@ -15,12 +15,18 @@ from codecompose_ls.inference.session import Session
 from codecompose_ls.models.model import Array
 from codecompose_ls.types import Opening, Prompt, Sampling, Stop
 
+#: Candidates for the next token, their probabilities, and the weight (0 to 1) of this.
+Opinion = tuple[NDArray[np.int64], Array, float]
+
+#: What has more than this by the prior alone is likeliest whatever the model says, so it need not be waited for.
+SURE = 0.5
+
 
 class Prior(Protocol):
     """Knows what often follows, as an n-gram index of the workspace does (Grave et al. 2017)."""
 
-    def next(self, tokens: Sequence[int]) -> tuple[NDArray[np.int64], Array, float]:
-        """Return candidates for the token after `tokens`, their probabilities, and the weight (0 to 1) of this."""
+    def next(self, tokens: Sequence[int]) -> Opinion:
+        """Return what is known of the token after `tokens`."""
         ...
 
 
@@ -53,23 +59,74 @@ def generate(
     """
     bans = _bans(sampling, prompt, ruled_out)
     random = np.random.default_rng(sampling.seed)
-    logits = session.prefill(prompt.token_ids, stop=stop)
+    text = _Text(session, session.prefill(prompt.token_ids, stop=stop))
     length = min(sampling.max_tokens, session.capacity - len(prompt.token_ids))
     for place in range(1, length + 1):
-        probabilities = _softmax(logits)
-        if prior is not None:
-            probabilities = _mix(probabilities, prior.next(session.tokens))
-        number = choose(_without(probabilities, bans[0]) if bans else probabilities, sampling, random)
-        if bans:
-            bans = (bans[1:] or bans) if number in bans[-1] else []
-        logprob = float(np.log(max(probabilities[number], np.finfo(np.float32).tiny)))
+        opinion = prior.next(text.tokens) if prior is not None else None
+        number = _decided(opinion) if sampling.temperature == 0 and not bans else None
+        waits = number is not None
+        if number is None:
+            yield from text.catch_up()
+            probabilities = mix(softmax(text.logits), opinion)
+            number = choose(_without(probabilities, bans[0]) if bans else probabilities, sampling, random)
+            if bans:
+                bans = (bans[1:] or bans) if number in bans[-1] else []
         ended = number in prompt.stop_ids
-        yield Token(number, logprob, "stop" if ended else "length" if place == length else None)
+        text.append(number, opinion, finish="stop" if ended else "length" if place == length else None)
         if ended or place == length:
+            yield from text.tell(text.rows(last=True))
             return
+        if not waits:
+            yield from text.tell([text.logits])
         if stop.is_set():
             raise Cancelled
-        logits = session.feed([number])[0]
+
+
+class _Text:
+    """The tokens so far. Those that needed no model go to it together later, which is faster than one by one."""
+
+    def __init__(self, session: Session, logits: Array) -> None:
+        #: After the last token that was fed.
+        self.logits = logits
+        self._session = session
+        self._unfed: list[int] = []
+        self._untold: list[tuple[int, Opinion | None, str | None]] = []
+
+    @property
+    def tokens(self) -> Sequence[int]:
+        return [*self._session.tokens, *self._unfed]
+
+    def append(self, number: int, opinion: Opinion | None, *, finish: str | None) -> None:
+        self._unfed.append(number)
+        self._untold.append((number, opinion, finish))
+
+    def catch_up(self) -> Iterator[Token]:
+        """Feed what was not fed yet, and yield what was not told yet."""
+        if self._unfed:
+            rows = self.rows()
+            self.logits = rows[-1]
+            yield from self.tell(rows[:-1])
+
+    def rows(self, *, last: bool = False) -> list[Array]:
+        """Feed what was not fed yet, but for the `last` token; return the logits before it and after each."""
+        fed, self._unfed = (self._unfed[:-1] if last else self._unfed), []
+        return [self.logits, *(self._session.feed(fed, rows=len(fed)) if fed else [])]
+
+    def tell(self, rows: Sequence[Array]) -> Iterator[Token]:
+        """Yield what was not told yet; `rows` end with the logits before the last of it."""
+        untold, self._untold = self._untold, []
+        for (number, opinion, finish), row in zip(untold, rows[len(rows) - len(untold) :], strict=True):
+            probability = mix(softmax(row), opinion)[number]
+            yield Token(number, float(np.log(max(probability, np.finfo(np.float32).tiny))), finish)
+
+
+def _decided(opinion: Opinion | None) -> int | None:
+    """Return the token that has more than half of all probability by the prior alone, if there is one."""
+    if opinion is None or not len(opinion[0]):
+        return None
+    ids, theirs, weight = opinion
+    best = int(theirs.argmax())
+    return int(ids[best]) if weight * float(theirs[best]) > SURE else None
 
 
 def choose(probabilities: Array, sampling: Sampling, random: np.random.Generator) -> int:
@@ -103,16 +160,17 @@ def _without(probabilities: Array, ids: NDArray[np.int64]) -> Array:
     return others if others.any() else probabilities
 
 
-def _mix(probabilities: Array, opinion: tuple[NDArray[np.int64], Array, float]) -> Array:
-    ids, theirs, weight = opinion
-    if len(ids) == 0:
+def mix(probabilities: Array, opinion: Opinion | None) -> Array:
+    """Return the model's probabilities with a prior's opinion mixed in."""
+    if opinion is None or len(opinion[0]) == 0:
         return probabilities
+    ids, theirs, weight = opinion
     mixed: Array = probabilities * np.float32(1 - weight)
     np.add.at(mixed, ids, weight * theirs)
     return mixed
 
 
-def _softmax(logits: Array) -> Array:
+def softmax(logits: Array) -> Array:
     exponents: Array = np.exp(logits - logits.max())
     exponents /= exponents.sum()
     return exponents

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from codecompose_ls.errors import Cancelled
+from codecompose_ls.inference import decoding
 from codecompose_ls.inference.decoding import Prior, Token, choose, generate
 from codecompose_ls.inference.session import Session
 from codecompose_ls.inference.tokenizer import Tokenizer
@@ -173,6 +174,36 @@ def test_a_prior_is_mixed_in_by_its_weight(session: Session) -> None:
     alone = tokens(session)[0]
     (mixed, *_) = tokens(session, prior=Echo(alone.id, 0.25))
     assert np.exp(mixed.logprob) == pytest.approx(0.75 * np.exp(alone.logprob) + 0.25, abs=0.02)
+
+
+class Fickle:
+    """Sure of some tokens, doubtful of others; the same for the same tokens."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def next(self, tokens: Sequence[int]) -> tuple[NDArray[np.int64], Array, float]:
+        random = np.random.default_rng([self.seed, *tokens])
+        count = int(random.integers(1, 4))
+        ids = random.choice(np.arange(6, TINY.vocab_size), count, replace=False)
+        shares = random.dirichlet(np.full(count, 0.3)).astype(np.float32)
+        return ids.astype(np.int64), shares, float(random.uniform(0.3, 1))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10_000), length=st.integers(1, 20), stops=st.frozensets(st.integers(6, 511), max_size=60))
+def test_what_the_prior_decides_alone_is_what_both_would_decide(
+    session: Session, monkeypatch: pytest.MonkeyPatch, seed: int, length: int, stops: frozenset[int]
+) -> None:
+    prompt, sampling = Prompt(PROMPT.token_ids, stops), Sampling(max_tokens=length)
+
+    def made(sure: float) -> list[Token]:
+        monkeypatch.setattr(decoding, "SURE", sure)
+        return list(generate(session, prompt, sampling, stop=NEVER, prior=Fickle(seed)))
+
+    together, one_by_one = made(0.5), made(2.0)
+    assert [(token.id, token.finish) for token in together] == [(token.id, token.finish) for token in one_by_one]
+    assert [token.logprob for token in together] == pytest.approx([token.logprob for token in one_by_one], abs=0.02)
 
 
 def test_a_silent_prior_changes_nothing(session: Session) -> None:
