@@ -92,13 +92,19 @@ class Surroundings:
     """
 
     def __init__(
-        self, before: Sequence[int], after: Sequence[int], *, path: str, words: Flags, rarity: NDArray[np.float32]
+        self,
+        before: Sequence[int] | Ids,
+        after: Sequence[int] | Ids,
+        *,
+        path: str,
+        words: Flags,
+        rarity: NDArray[np.float32],
     ) -> None:
-        self.document = Files.of([(path, before), (path, [*after, BREAK])])
+        following = np.asarray(after, dtype=np.uint32)
+        self.document = Files.of([(path, before), (path, np.append(following, np.uint32(BREAK)))])
         self._cursor = len(before)
         self._folder = path.rpartition("/")[0]
         self._words, self._rarity = words, rarity
-        following = np.asarray(after, dtype=np.uint32)
         ends = np.flatnonzero(following <= BREAK)
         self._next_line = following[ends[0] + 1 : ends[0] + 1 + NEXT_LINE] if len(ends) else following[:0]
         self._bag_after = self._bag(following[: 2 * AFTER])

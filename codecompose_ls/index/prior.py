@@ -95,9 +95,8 @@ class WorkspacePrior:
         self._lines, line, following = workspace.lexemes(before[:line_start], self._line, after)
         view = workspace.view()
         self._sources = view.without(path)
-        self._surroundings = Surroundings(
-            [*self._lines, *line], following, path=path, words=view.words, rarity=view.rarity
-        )
+        before_cursor = np.concatenate([np.asarray(part, dtype=np.uint32) for part in (self._lines, line)])
+        self._surroundings = Surroundings(before_cursor, following, path=path, words=view.words, rarity=view.rarity)
         self._generated = ""
         self._votes = self._asked = self._gather()
 
@@ -154,7 +153,7 @@ class WorkspacePrior:
         """Find candidates for what follows the text before the cursor and what was generated."""
         *lines, line = (self._line + self._generated).split("\n")
         begun = _last_word(line)
-        context = [*self._lines]
+        context = list(self._lines[-CONTEXT:])
         for one in filter(str.strip, lines):
             context += [*self._vocabulary.lookup(one.lstrip()), BREAK]
         lexemes = self._vocabulary.lookup(line.lstrip())

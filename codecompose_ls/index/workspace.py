@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from codecompose_ls.index.candidates import Flags
@@ -18,6 +19,8 @@ from codecompose_ls.index.segment import Files, Segment
 
 #: Newer versions of files are searched one lexeme after the other: past this many, the segment is due for a rebuild.
 MAX_OVERLAY = 500_000
+#: Texts whose lexemes are remembered: the parts of two or three documents.
+RECENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Workspace:
         self._gone: set[str] = set()
         self._lock = threading.Lock()
         self._view: View | None = None
+        self._recent: LRUCache[tuple[str, bool], Sequence[int]] = LRUCache(RECENT)
 
     @property
     def overlay(self) -> int:
@@ -92,7 +96,17 @@ class Workspace:
 
     def lexemes(self, *texts: str) -> list[Sequence[int]]:
         """Return the lexemes of texts; all but the first begin where the one before ended."""
-        return [self.vocabulary.encode(text, opened=not number) for number, text in enumerate(texts)]
+        return [self._lexed(text, not number) for number, text in enumerate(texts)]
+
+    def _lexed(self, text: str, opened: bool) -> Sequence[int]:
+        """Return the lexemes of a text; while one types, what is above and below the line stays the same."""
+        with self._lock:
+            found = self._recent.get((text, opened))
+        if found is None:
+            found = self.vocabulary.encode(text, opened=opened)
+            with self._lock:
+                self._recent[text, opened] = found
+        return found
 
     def view(self) -> View:
         """Return what is known now."""
