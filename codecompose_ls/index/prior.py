@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from codecompose_ls.index.candidates import MOST, Candidates, Flags, Surroundings
 from codecompose_ls.index.lexemes import BREAK, END, Ids
 from codecompose_ls.index.workspace import Workspace
+from codecompose_ls.inference.decoding import Opinion
 from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.types import Context
 
@@ -35,7 +36,6 @@ _FIRST = re.compile(r"\s*\S{1,32}")
 
 #: Finds the workspace that a document belongs to, and the document's path in it.
 Locate = Callable[[Context], tuple[Workspace, str] | None]
-Opinion = tuple[NDArray[np.int64], NDArray[np.float32], float]
 
 
 @dataclass(frozen=True, slots=True)

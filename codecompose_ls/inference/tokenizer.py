@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class Tokenizer:
         if not isinstance(self._library.decoder, ByteLevel):
             raise ModelError(f"{path} is of a kind we cannot serve: we know byte-level BPE")
         self._library.encode_special_tokens = True
-        self._first = lru_cache(maxsize=50_000)(lambda text: self.encode(text)[0])
+        #: The first id of a text that has one; remembered, so only for pieces that come again and again.
+        self.first: Callable[[str], int] = lru_cache(maxsize=50_000)(lambda text: self.encode(text)[0])
         added = self._library.get_added_tokens_decoder().items()
         self._added = {number: b"" if token.special else token.content.encode() for number, token in added}
 
@@ -37,10 +39,6 @@ class Tokenizer:
         text = text.encode(errors="replace").decode()
         ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
-
-    def first(self, text: str) -> int:
-        """Return the first id of a text that has one; remembered, so only for pieces that come again and again."""
-        return self._first(text)
 
     def token_id(self, name: str) -> int:
         """Return the id of a sentinel. Raises `ModelError` if the tokenizer has none of that name."""
