@@ -18,11 +18,11 @@ from codecompose_ls.errors import InputError
 from codecompose_ls.languages import LANGUAGES
 
 if TYPE_CHECKING:
+    from codecompose_ls.evaluation.comparison import Comparison
     from codecompose_ls.evaluation.hidden_lines import Source
     from codecompose_ls.evaluation.history import Replay
     from codecompose_ls.evaluation.humaneval import Benchmark
     from codecompose_ls.evaluation.results import Results
-    from codecompose_ls.evaluation.study import Study
     from codecompose_ls.settings import Settings
 
 HELP = "measure how well hidden lines, or those that a repository's history added, are completed"
@@ -117,14 +117,16 @@ def _hidden_lines(args: argparse.Namespace, settings: Settings) -> Results:
 
     with Console(file=sys.stderr).status("reading the projects"):
         sources, replays = _sources(args)
-        study = _study(args, settings, sources)
+        comparison = _comparison(args, settings, sources)
     for replay in replays:
         print(f"codecompose-ls: {replay}", file=sys.stderr)
     if not bleu.is_available():
         print("codecompose-ls: BLEU is left out: pip install 'codecompose-ls[evaluate]'", file=sys.stderr)
-    outcomes = asyncio.run(study.run())
+    outcomes = asyncio.run(comparison.run())
     history = {one.source.asked.name: _told(one) for one in replays}
-    return report.results(outcomes, conditions=_conditions(args, settings, study) | {"history": history} | _place())
+    return report.results(
+        outcomes, conditions=_conditions(args, settings, comparison) | {"history": history} | _place()
+    )
 
 
 def _benchmark(args: argparse.Namespace, settings: Settings) -> Results:
@@ -187,10 +189,10 @@ def _sources(args: argparse.Namespace) -> tuple[list[Source], list[Replay]]:
     return [replay.source for replay in found], found
 
 
-def _study(args: argparse.Namespace, settings: Settings, sources: list[Source]) -> Study:
+def _comparison(args: argparse.Namespace, settings: Settings, sources: list[Source]) -> Comparison:
     from codecompose_ls.evaluation.arms import FLOOR
+    from codecompose_ls.evaluation.comparison import Comparison
     from codecompose_ls.evaluation.hidden_lines import draw
-    from codecompose_ls.evaluation.study import Study
     from codecompose_ls.types import Trigger
 
     cases = draw(sources, cases=args.cases or 100, per_file=args.per_file, seed=args.seed)
@@ -200,7 +202,7 @@ def _study(args: argparse.Namespace, settings: Settings, sources: list[Source]) 
     if args.no_suffix:
         cases = [replace(case, text=case.text[: case.offset]) for case in cases]
     arms = [] if args.no_model else [arm.strip() for arm in args.arms.split(",")]
-    return Study(
+    return Comparison(
         cases=cases,
         settings=settings,
         models=args.model or [settings.model],
@@ -216,12 +218,12 @@ def _told(replay: Replay) -> dict[str, Any]:
     return told
 
 
-def _conditions(args: argparse.Namespace, settings: Settings, study: Study) -> dict[str, Any]:
+def _conditions(args: argparse.Namespace, settings: Settings, comparison: Comparison) -> dict[str, Any]:
     """Return what someone else needs to take the same figures."""
     from codecompose_ls.evaluation import bleu
 
     return {
-        "projects": sorted({case.project.name for case in study.cases}),
+        "projects": sorted({case.project.name for case in comparison.cases}),
         "since": args.since,
         "language": args.language,
         "cases": args.cases or 100,
@@ -229,8 +231,8 @@ def _conditions(args: argparse.Namespace, settings: Settings, study: Study) -> d
         "seed": args.seed,
         "trigger": args.trigger,
         "suffix": not args.no_suffix,
-        "arms": list(study.arms),
-        "models": study.hashes(),
+        "arms": list(comparison.arms),
+        "models": comparison.hashes(),
         "multi_line": settings.multi_line,
         "max_tokens": settings.max_tokens,
         "bleu": bleu.signature() if bleu.is_available() else None,

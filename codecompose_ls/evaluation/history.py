@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from codecompose_ls import folders
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.hidden_lines import Source, is_written
 from codecompose_ls.evaluation.projects import Project, find_roots, names, project_at
-from codecompose_ls.evaluation.repository import Repository
-from codecompose_ls.languages import LANGUAGES
+from codecompose_ls.index.repository import Repository
 
 #: A line with fewer visible characters, as `)` and `} {`, was hardly written by anybody.
 LEAST_VISIBLE = 4
@@ -85,7 +79,7 @@ def replay(repository: Repository, since: str, *, name: str, language: str | Non
     """Return what was added between `--since` and HEAD, to be asked for in the workspace as it was; `InputError`."""
     head = repository.commit("HEAD")
     commit = find_commit(repository, since, head=head)
-    then, now = (project_at(_tree(repository, at, name=name), name=name) for at in (commit, head))
+    then, now = (project_at(repository.tree(at, name=name), name=name) for at in (commit, head))
     if not then.files:
         raise InputError(f"{repository.folder}: there was no source file yet at {commit[:12]} ('{since}')")
     # A language narrows what is asked for, never what is known.
@@ -136,27 +130,6 @@ def _text(project: Project, path: str) -> str:
         return project.read(path)
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _tree(repository: Repository, commit: str, *, name: str) -> Path:
-    """Return a folder in the cache with the sources at a commit; it is written whole or not at all."""
-    extensions = sorted(extension for language in LANGUAGES.values() for extension in language.extensions)
-    key = hashlib.sha256(" ".join((commit, *extensions)).encode()).hexdigest()[:16]
-    trees = folders.cache() / "evaluations" / "trees" / key
-    target = trees / name.replace("/", "+")
-    if not target.is_dir():
-        # The copies are as private as the repository may be.
-        trees.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = Path(tempfile.mkdtemp(dir=trees))
-        try:
-            repository.write(commit, partial)
-            os.replace(partial, target)
-        except OSError as error:
-            if not target.is_dir():
-                raise InputError(f"{target}: the tree cannot be written ({error.strerror})") from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return target
 
 
 def _seconds(date: str) -> int:

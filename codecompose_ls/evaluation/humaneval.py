@@ -22,11 +22,11 @@ from codecompose_ls.backends.backend import Backend
 from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.errors import EngineError, InputError
+from codecompose_ls.evaluation.comparison import load_models
 from codecompose_ls.evaluation.journal import Journal, key_of
 from codecompose_ls.evaluation.results import Outcome
 from codecompose_ls.evaluation.runner import ask_each
 from codecompose_ls.evaluation.sandbox import Sandbox
-from codecompose_ls.evaluation.study import load_models
 from codecompose_ls.settings import Settings
 from codecompose_ls.types import CompletionRequest, Context, Document, Sampling, Trigger
 

@@ -1,4 +1,4 @@
-"""A study: the same cases put to several models and arms, one after the other, each with a journal of its own."""
+"""A comparison: the same cases put to several models and arms, one after the other, each with a journal of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from codecompose_ls.types import Trigger
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class Comparison:
     """What is asked, and of whom: `arms` are names as `arms.arm_of` knows them, or `floor`, each for every model.
 
     `models` are names or folders. With `fresh` what earlier runs found is forgotten.
