@@ -16,7 +16,7 @@ from codecompose_ls.evaluation.floor import Floor
 from codecompose_ls.evaluation.hidden_lines import Case, Source, draw
 from codecompose_ls.evaluation.history import Replay, find_commit, replay, replays, without_twins
 from codecompose_ls.evaluation.projects import Project
-from codecompose_ls.evaluation.repository import Repository
+from codecompose_ls.index.repository import Repository
 
 
 class Git:

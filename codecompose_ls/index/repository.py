@@ -1,0 +1,184 @@
+"""A git repository, read by git's own plumbing: nothing is checked out or written, and no filter or hook runs.
+
+Works on a checkout, on its `.git` and on a bare repository. Every failure is an `InputError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from codecompose_ls import folders
+from codecompose_ls.errors import InputError
+from codecompose_ls.index.files import MAX_BYTES
+from codecompose_ls.index.ignore import IGNORE_FILES
+from codecompose_ls.languages import LANGUAGES, language_of
+from codecompose_ls.settings import PROJECT_FILE
+
+#: What says which files may be read; a tree without it would show too much.
+RULE_FILES = frozenset((*IGNORE_FILES, PROJECT_FILE))
+#: Set by git around a hook, they would point to another repository than the one named.
+_ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+_SOURCES = [f":(icase)*{extension}" for language in LANGUAGES.values() for extension in language.extensions]
+_HUNK = re.compile(rb"@@ -\d+(?:,(?P<gone>\d+))? \+(?P<first>\d+)(?:,(?P<come>\d+))? @@")
+
+
+class Repository:
+    """A repository at the folder of a checkout, a `.git` or a bare repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        if not self.folder.is_dir():
+            raise InputError(f"{folder}: no such folder")
+        found = self._git("rev-parse", "--absolute-git-dir", complaint="no git repository").strip()
+        if Path(os.fsdecode(found)).resolve() != self.folder and not (self.folder / ".git").exists():
+            raise InputError(f"{folder}: only a part of a git repository; name its top folder")
+
+    @property
+    def top(self) -> Path:
+        """The folder that the repository is known by: a checkout's, not its `.git`."""
+        return self.folder.parent if self.folder.name == ".git" else self.folder
+
+    def commit(self, revision: str) -> str:
+        """Return the full id of the commit that a revision names."""
+        complaint = f"no revision '{revision}'"
+        found = self._git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}", complaint=complaint)
+        return found.decode().strip()
+
+    def committed(self, commit: str) -> int:
+        """Return when a commit was made, in seconds since 1970."""
+        return int(self._git("show", "--no-patch", "--format=%ct", commit))
+
+    def last_before(self, seconds: int, *, head: str) -> str | None:
+        """Return the newest commit on the first-parent line of `head` that was made before a time."""
+        found = self._git("rev-list", "-1", "--first-parent", f"--until=@{max(0, seconds - 1)} +0000", head)
+        return found.decode().strip() or None
+
+    def is_ancestor(self, commit: str, *, of: str) -> bool:
+        return not self._git("rev-list", "-1", f"{of}..{commit}")
+
+    def write(self, commit: str, folder: Path) -> None:
+        """Write a commit's source files, and the files that say what may be read, into a folder; links stay out."""
+        names: list[str] = []
+        blobs: list[bytes] = []
+        for entry in self._git("ls-tree", "-r", "-z", commit).split(b"\0")[:-1]:
+            about, _, path = entry.partition(b"\t")
+            mode, _, blob = about.split(b" ")
+            if mode.startswith(b"100") and _is_wanted(os.fsdecode(path)):
+                names.append(os.fsdecode(path))
+                blobs.append(blob)
+        contents = self._git("cat-file", "--batch", stdin=b"".join(blob + b"\n" for blob in blobs))
+        for name, content in zip(names, _batch(contents), strict=True):
+            if content is not None:
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+
+    def tree(self, commit: str, *, name: str) -> Path:
+        """Return a folder called `name` in the cache with the sources at a commit: written whole or not at all."""
+        extensions = sorted(extension for language in LANGUAGES.values() for extension in language.extensions)
+        key = hashlib.sha256(" ".join((commit, *extensions)).encode()).hexdigest()[:16]
+        trees = folders.cache() / "evaluations" / "trees" / key
+        target = trees / name.replace("/", "+")
+        if not target.is_dir():
+            # The copies are as private as the repository may be.
+            trees.mkdir(parents=True, exist_ok=True, mode=0o700)
+            partial = Path(tempfile.mkdtemp(dir=trees))
+            try:
+                self.write(commit, partial)
+                os.replace(partial, target)
+            except OSError as error:
+                if not target.is_dir():
+                    raise InputError(f"{target}: the tree cannot be written ({error.strerror})") from error
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        return target
+
+    def added(self, old: str, new: str) -> dict[str, frozenset[int]]:
+        """Return the lines (from 0) of each source file at `new` that are not in `old`'s, renames followed.
+
+        Files over the size that may be read, and those that a partial clone lacks, are left out.
+        """
+        options = ("-r", "-p", "-M", "-U0", "--inter-hunk-context=0", "--no-color", "--no-ext-diff", "--no-textconv")
+        prefixes = ("--src-prefix=a/", "--dst-prefix=b/", "--diff-filter=d")
+        left_out = [f":(exclude,literal){path}" for path in self._unreadable(old, new)]
+        return _added(self._git("diff-tree", *options, *prefixes, old, new, "--", *_SOURCES, *left_out))
+
+    def _unreadable(self, old: str, new: str) -> list[str]:
+        """Return the changed source files that are too large or missing in one of two commits."""
+        raw = self._git("diff-tree", "-r", "--raw", "-z", "--no-renames", old, new, "--", *_SOURCES).split(b"\0")[:-1]
+        blobs = {path: about.split(b" ")[2:4] for about, path in zip(raw[::2], raw[1::2], strict=True)}
+        names = sorted({blob for pair in blobs.values() for blob in pair if blob.strip(b"0")})
+        told = self._git("cat-file", "--batch-check", stdin=b"".join(name + b"\n" for name in names)).splitlines()
+        sizes = {words[0]: words[2] for words in (line.split(b" ") for line in told) if len(words) == 3}
+        bad = {name for name in names if int(sizes.get(name, MAX_BYTES + 1)) > MAX_BYTES}
+        return [os.fsdecode(path) for path, pair in blobs.items() if bad.intersection(pair)]
+
+    def _git(self, *arguments: str, stdin: bytes = b"", complaint: str = "") -> bytes:
+        environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+        # Objects that a partial clone lacks are not fetched: evaluating needs no network.
+        environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+        command = [
+            "git",
+            "-C",
+            str(self.folder),
+            "-c",
+            "core.quotePath=false",
+            "-c",
+            "core.fsmonitor=false",
+            *arguments,
+        ]
+        try:
+            done = subprocess.run(command, input=stdin, capture_output=True, env=environment)
+        except FileNotFoundError as error:
+            raise InputError("history replay needs git, which is not installed") from error
+        if done.returncode:
+            said = (done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"])[0]
+            raise InputError(f"{self.folder}: {complaint or 'git cannot read it'} ({said.removeprefix('fatal: ')})")
+        return done.stdout
+
+
+def _is_wanted(path: str) -> bool:
+    """Return whether a path of a tree is to be written, and cannot lead out of the folder it is written to."""
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or part.lower() == ".git" or os.sep in part for part in parts):
+        return False
+    return parts[-1] in RULE_FILES or language_of(PurePosixPath(path)) is not None
+
+
+def _batch(output: bytes) -> Iterator[bytes | None]:
+    """Yield the contents that `git cat-file --batch` printed, None for an object that is missing."""
+    at = 0
+    while at < len(output):
+        end = output.index(b"\n", at)
+        header, at = output[at:end].split(b" "), end + 1
+        if len(header) == 3:
+            size = int(header[2])
+            yield output[at : at + size]
+            at += size + 1
+        else:
+            yield None
+
+
+def _added(diff: bytes) -> dict[str, frozenset[int]]:
+    """Read a diff without context; files whose names git has to quote (control characters) are left out."""
+    found: dict[str, set[int]] = {}
+    lines: set[int] = set()
+    skip = 0
+    for line in diff.split(b"\n"):
+        if skip and line[:1] in b"+-":
+            skip -= 1
+        elif line.startswith(b"+++ "):
+            name = os.fsdecode(line[4:]).removesuffix("\t")
+            lines = found.setdefault(name[2:], set()) if name.startswith("b/") else set()
+        elif hunk := _HUNK.match(line):
+            first, come = int(hunk["first"]), int(hunk["come"] or 1)
+            skip = int(hunk["gone"] or 1) + come
+            lines |= set(range(first - 1, first - 1 + come))
+    return {path: frozenset(numbers) for path, numbers in found.items() if numbers}
