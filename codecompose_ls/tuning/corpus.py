@@ -144,6 +144,11 @@ def source_files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
+def source_text(raw: bytes) -> str:
+    """Return a file's text with `\\n` line ends and no byte order mark; raises UnicodeDecodeError."""
+    return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _read_folders(
     folders: Sequence[Path], report: FilterReport, *, exclude: Iterable[Document], progress: bool
 ) -> Iterator[Document]:
@@ -177,7 +182,7 @@ def _read_file(task: tuple[Path, Path]) -> tuple[Document | None, str | None, Si
     if len(raw) > 4 * MAX_CHARACTERS:
         return None, "wrong size", None
     try:
-        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        text = source_text(raw)
     except UnicodeDecodeError:
         return None, "not UTF-8", None
     name = path.relative_to(folder).as_posix()

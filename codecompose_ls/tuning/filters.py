@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
 from codecompose_ls.index.secrets import has_secret, is_secret_path
+
+#: Judges a file by its path and text: True drops it.
+Filter = Callable[[str, str], bool]
 
 #: Larger files are tables, fixtures and bundles (characters).
 MAX_CHARACTERS = 300_000
@@ -28,6 +31,29 @@ _GENERATED_NAME = re.compile(
 )
 _MINIFIED_NAME = re.compile(r"[.-]min\.\w+$|\.bundle\.js$|\.umd\.js$")
 _WORD = re.compile(r"[A-Za-z]{2,}")
+#: Comments, docstrings and attributes before the first statement.
+_HEAD = re.compile(
+    r"""\A(?:\s+|\#[^\n]*|//[^\n]*|--[^\n]*|/\*.*?\*/|[rRuU]?\"{3}.*?\"{3}|[rRuU]?'{3}.*?'{3}|[rRuU]?"[^"\n]*")*""",
+    re.DOTALL,
+)
+_DEPRECATED = re.compile(
+    r"(?im)^[^\w\n]*deprecated\b"
+    r"|\bthis (?:module|file|package|library|script|header|class) (?:is|was|has been) (?:now )?deprecated\b"
+)
+#: What stands at the left margin concerns the whole file: a warning on import, an attribute of its one class.
+_DEPRECATED_STATEMENT = re.compile(
+    r"(?m)^(?:@Deprecated\b|\[Obsolete\b|#!\[deprecated\b|(?:warnings\.)?warn\((?=(?:\n[ \t)]|.)*DeprecationWarning))"
+)
+_SUPPRESSED = re.compile(
+    r"(?m)^\s*(?:"
+    r"\#\s*(?:mypy:\s*ignore-errors|(?:flake8|ruff):\s*noqa|pylint:\s*(?:skip-file|disable=all)|pytype:\s*skip-file"
+    r"|pyre-ignore-all-errors|rubocop:disable all|shellcheck disable=all|pragma warning disable)"
+    r"|\#!\[allow\((?:warnings|clippy::all)\)\]|//\s*@ts-nocheck\b.*|//\s*nolint(?::all)?"
+    r"|(?://|/\*)\s*(?:eslint-disable|tslint:disable)\s*(?:\*/)?|@SuppressWarnings\(\"all\"\)|--\s*luacheck:\s*ignore"
+    r")[ \t]*$"
+)
+#: mypy leaves out the whole module where this stands before its first statement.
+_TYPES_IGNORED = re.compile(r"(?m)^#\s*type:\s*ignore\b")
 
 
 def is_size_wrong(path: str, text: str) -> bool:
@@ -63,7 +89,22 @@ def is_secret(path: str, text: str) -> bool:
     return is_secret_path(PurePath(path)) or has_secret(text)
 
 
-FILTERS: dict[str, Callable[[str, str], bool]] = {
+def is_deprecated(path: str, text: str) -> bool:
+    """Return whether the file says of itself, at its head or on import, that it should no longer be used."""
+    return bool(_DEPRECATED.search(_head(text)) or _DEPRECATED_STATEMENT.search(text))
+
+
+def has_suppressed_errors(path: str, text: str) -> bool:
+    """Return whether a checker is told at the head to leave the whole file alone; naming single rules is no offence."""
+    return bool(_SUPPRESSED.search(text[:HEAD_CHARACTERS]) or _TYPES_IGNORED.search(_head(text)))
+
+
+def _head(text: str) -> str:
+    found = _HEAD.match(text[:HEAD_CHARACTERS])
+    return found[0] if found else ""
+
+
+FILTERS: dict[str, Filter] = {
     "wrong size": is_size_wrong,
     "binary": is_binary,
     "generated": is_generated,
@@ -71,8 +112,10 @@ FILTERS: dict[str, Callable[[str, str], bool]] = {
     "data": is_data,
     "secret": is_secret,
 }
+#: A project's own code is held to more, as CodeCompose's was: what is learnt is what will be suggested.
+PROJECT_FILTERS = FILTERS | {"deprecated": is_deprecated, "suppressed errors": has_suppressed_errors}
 
 
-def reason_to_drop(path: str, text: str) -> str | None:
+def reason_to_drop(path: str, text: str, filters: Mapping[str, Filter] = FILTERS) -> str | None:
     """Return the name of the first filter that applies, or None when the file is kept."""
-    return next((name for name, applies in FILTERS.items() if applies(path, text)), None)
+    return next((name for name, applies in filters.items() if applies(path, text)), None)

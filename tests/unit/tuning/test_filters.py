@@ -8,8 +8,11 @@ import pytest
 
 from codecompose_ls.tuning.filters import (
     MAX_CHARACTERS,
+    PROJECT_FILTERS,
+    has_suppressed_errors,
     is_binary,
     is_data,
+    is_deprecated,
     is_generated,
     is_minified,
     is_secret,
@@ -30,7 +33,7 @@ def read(path):
 
 
 def test_hand_written_code_passes_every_filter() -> None:
-    assert reason_to_drop("settings/read.py", HAND_WRITTEN) is None
+    assert reason_to_drop("settings/read.py", HAND_WRITTEN, PROJECT_FILTERS) is None
 
 
 def test_too_short_and_too_long_files_are_dropped() -> None:
@@ -83,3 +86,81 @@ def test_the_first_filter_that_applies_gives_the_reason() -> None:
     assert reason_to_drop("api_pb2.py", HAND_WRITTEN) == "generated"
     sizes = [0, 10, MAX_CHARACTERS + 1]
     assert all(reason_to_drop("a.py", "x" * size) == "wrong size" for size, _ in pairwise([*sizes, 0]))
+
+
+@pytest.mark.parametrize(
+    ("path", "head"),
+    [
+        ("a.py", '"""Deprecated: use shop.cart."""\n'),
+        ("a.py", '# Copyright Ada\n"""Carts.\n\n.. deprecated:: 2.0\n"""\n'),
+        ("a.py", '"""Carts. This module is deprecated and will go."""\n'),
+        (
+            "a.py",
+            'import warnings\n\nwarnings.warn(\n    "shop.basket is now shop.cart",\n    DeprecationWarning,\n)\n',
+        ),
+        ("a.ts", "/**\n * Carts.\n * @deprecated use cart.ts\n */\n"),
+        ("a.go", "// Package cart keeps carts.\n//\n// Deprecated: use basket.\npackage cart\n"),
+        ("a.rs", '#![deprecated(note = "use basket")]\n'),
+        ("A.java", "package shop;\n\n@Deprecated\npublic class A {}\n"),
+        ("A.cs", 'using System;\n\n[Obsolete("use B")]\npublic class A {}\n'),
+    ],
+)
+def test_files_of_deprecated_code_are_dropped_from_a_project(path: str, head: str) -> None:
+    assert is_deprecated(path, head + HAND_WRITTEN)
+    assert reason_to_drop(path, head + HAND_WRITTEN, PROJECT_FILTERS) == "deprecated"
+    assert reason_to_drop(path, head + HAND_WRITTEN) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""Warns of deprecated functions."""\n',
+        'class Cart:\n    """A cart.\n\n    .. deprecated:: 2.0\n    """\n',
+        'def old():\n    warnings.warn("use new", DeprecationWarning)\n',
+        'warnings.warn("careful", UserWarning)\n\n\ndef old():\n    warnings.warn("use new", DeprecationWarning)\n',
+        "public class A {\n    @Deprecated\n    void old() {}\n}\n",
+    ],
+)
+def test_a_file_with_something_deprecated_in_it_is_kept(text: str) -> None:
+    assert not is_deprecated("a.py", text + HAND_WRITTEN)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "# type: ignore\n",
+        '"""Carts."""\n# mypy: ignore-errors\n',
+        "# flake8: noqa\n",
+        "# ruff: noqa\n",
+        "# pylint: skip-file\n",
+        "// @ts-nocheck\n",
+        "/* eslint-disable */\n",
+        '"use strict";\n// eslint-disable\n',
+        "//nolint:all\n",
+        "#![allow(warnings)]\n",
+        "#![allow(clippy::all)]\n",
+        '@SuppressWarnings("all")\n',
+        "#pragma warning disable\n",
+        "# rubocop:disable all\n",
+        "-- luacheck: ignore\n",
+    ],
+)
+def test_files_whose_errors_are_suppressed_are_dropped_from_a_project(head: str) -> None:
+    assert has_suppressed_errors("a.py", head + HAND_WRITTEN)
+    assert reason_to_drop("a.py", head + HAND_WRITTEN, PROJECT_FILTERS) == "suppressed errors"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import shop  # type: ignore\n",
+        "# ruff: noqa: E501\n",
+        "/* eslint-disable no-console */\n",
+        "x = 1\n# type: ignore\n",
+        "# pylint: disable=too-many-lines\n",
+        "#pragma warning disable CS1591\n",
+        "// eslint-disable-next-line\n",
+    ],
+)
+def test_suppressing_one_rule_or_one_line_is_no_reason(text: str) -> None:
+    assert not has_suppressed_errors("a.py", text + HAND_WRITTEN)
