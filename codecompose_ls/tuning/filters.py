@@ -37,7 +37,7 @@ _HEAD = re.compile(
     re.DOTALL,
 )
 _DEPRECATED = re.compile(
-    r"(?im)^[^\w\n]*deprecated\b"
+    r"(?im)\A\W*deprecated\b|^[^\w\n]*deprecated\b(?=\s*(?:[:.,;!(]|$|since\b|in\b|as of\b))|^[^\w\n]*@deprecated\b"
     r"|\bthis (?:module|file|package|library|script|header|class) (?:is|was|has been) (?:now )?deprecated\b"
 )
 #: What stands at the left margin concerns the whole file: a warning on import, an attribute of its one class.
