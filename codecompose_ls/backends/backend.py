@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from enum import IntEnum
 from typing import Protocol
 
-from codecompose_ls.types import Context, Piece, Sampling, Stop
+from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop
 
 
 class Priority(IntEnum):
@@ -42,6 +42,34 @@ class Backend(Protocol):
 
     async def warm(self, context: Context) -> None:
         """Prefill for a context that is likely to be asked next; never raises."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class PromptBackend(Protocol):
+    """A backend whose prompts are made apart from their answers, so that a service may count, check and share them."""
+
+    model: str
+
+    #: Tokens of prompt and answer together.
+    @property
+    def capacity(self) -> int: ...
+
+    #: As in `Backend`.
+    @property
+    def window_chars(self) -> tuple[int, int]: ...
+
+    def prompt(self, context: Context) -> Prompt:
+        """Apply the family's FIM template to a context."""
+        ...
+
+    def written(self, text: str) -> Prompt:
+        """Take a prompt as its author wrote it, sentinels and all; no template is applied."""
+        ...
+
+    def answer(self, prompt: Prompt, sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
+        """Yield one piece a token; otherwise as `Backend.stream`."""
         ...
 
     def close(self) -> None: ...

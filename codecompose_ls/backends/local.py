@@ -18,6 +18,7 @@ from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.models.model import load_model
 from codecompose_ls.prompt.build import PREFIX_SHARE, build_prompt
 from codecompose_ls.prompt.templates import FAMILIES
+from codecompose_ls.prompt.written import written_prompt
 from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop
 
 #: Positions kept free for the answer, so that it stays within those the model was trained with.
@@ -35,7 +36,7 @@ class PriorOf(Protocol):
 
 
 class LocalBackend:
-    """Implements `backends.backend.Backend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
+    """Implements `Backend` and `PromptBackend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
 
     def __init__(self, folder: Path, *, threads: int = 2, prior_of: PriorOf | None = None) -> None:
         model = load_model(folder)
@@ -72,6 +73,23 @@ class LocalBackend:
     ) -> AsyncGenerator[Piece, None]:
         return self._engine.run(partial(self._generate, context, sampling), priority=priority, stop=stop)
 
+    @property
+    def capacity(self) -> int:
+        return self._session.capacity
+
+    def prompt(self, context: Context) -> Prompt:
+        tokenizer = self._tokenizer
+        return build_prompt(
+            context, template=self._template, encode=tokenizer.encode, token_id=tokenizer.token_id, budget=self._budget
+        )
+
+    def written(self, text: str) -> Prompt:
+        tokenizer = self._tokenizer
+        return written_prompt(text, template=self._template, encode=tokenizer.encode, token_id=tokenizer.token_id)
+
+    def answer(self, prompt: Prompt, sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
+        return self._engine.run(partial(self._answer, prompt, sampling), priority=Priority.REQUEST, stop=stop)
+
     async def warm(self, context: Context) -> None:
         try:
             work = partial(self._prefill, context)
@@ -88,12 +106,6 @@ class LocalBackend:
     def close(self) -> None:
         self._engine.close()
 
-    def _prompt(self, context: Context) -> Prompt:
-        tokenizer = self._tokenizer
-        return build_prompt(
-            context, template=self._template, encode=tokenizer.encode, token_id=tokenizer.token_id, budget=self._budget
-        )
-
     def _prior(self, context: Context, prompt: Prompt) -> Prior | None:
         if self._prior_of is None:
             return None
@@ -105,16 +117,19 @@ class LocalBackend:
         return self._tokenizer.ruled_out(self._vocabulary)
 
     def _generate(self, context: Context, sampling: Sampling, stop: Stop) -> Iterator[Piece]:
-        decoder, prompt = self._tokenizer.decoder(), self._prompt(context)
+        prompt = self.prompt(context)
+        return self._answer(prompt, sampling, stop, prior=self._prior(context, prompt))
+
+    def _answer(self, prompt: Prompt, sampling: Sampling, stop: Stop, *, prior: Prior | None = None) -> Iterator[Piece]:
+        decoder = self._tokenizer.decoder()
         ruled_out = self._ruled_out if sampling.opening is not None else {}
-        prior = self._prior(context, prompt)
         for token in generate(self._session, prompt, sampling, stop=stop, prior=prior, ruled_out=ruled_out):
             yield Piece(decoder.decode(token.id), token.logprob, token.finish)
 
     def _score(self, context: Context, text: str, stop: Stop) -> Iterator[float]:
-        ids, prompt = self._tokenizer.encode(text), self._prompt(context)
+        ids, prompt = self._tokenizer.encode(text), self.prompt(context)
         return iter(score(self._session, prompt, ids, stop=stop, prior=self._prior(context, prompt)))
 
     def _prefill(self, context: Context, stop: Stop) -> Iterator[Piece]:
-        self._session.prefill(self._prompt(context).token_ids, stop=stop)
+        self._session.prefill(self.prompt(context).token_ids, stop=stop)
         return iter(())
