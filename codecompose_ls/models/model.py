@@ -114,7 +114,7 @@ def load_model(folder: Path) -> Model:
         architecture=architecture,
         family=family,
         context=context,
-        content_hash=_content_hash(folder),
+        content_hash=content_hash(folder),
     )
 
 
@@ -170,7 +170,8 @@ def _check_tokenizer(folder: Path, expected: object) -> None:
         raise _damaged(folder, "tokenizer.json is not the one the model was trained with (its hash differs)")
 
 
-def _content_hash(folder: Path) -> str:
+def content_hash(folder: Path) -> str:
+    """Return the SHA-256 of a folder's config.json and weights, of whatever architecture. Raises `ModelError`."""
     digest = hashlib.sha256()
     for path in (folder / "config.json", *_weight_files(folder)):
         digest.update(f"\n{path.name}\n".encode())
