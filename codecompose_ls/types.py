@@ -43,6 +43,8 @@ class Document:
     #: Text of the notebook cells before and after this one, already joined; empty for plain files.
     before: str = ""
     after: str = ""
+    #: What the repository is called; empty where that is not known.
+    repository: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ class CompletionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Snippet:
+    """Some lines of another file of the workspace, whose `path` is relative to the repository."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a backend may know: windows around the cursor and metadata; `multiline` allows more than one line."""
 
@@ -69,6 +79,9 @@ class Context:
     suffix: str
     kernel: str | None = None
     multiline: bool = False
+    #: What stands elsewhere in the repository of that name, for a prompt; the order is that of the prompt.
+    snippets: tuple[Snippet, ...] = ()
+    repository: str = ""
     #: The document, and its whole text on both sides of the windows' cursor: for an index, never for a prompt.
     uri: str = ""
     before: str = ""

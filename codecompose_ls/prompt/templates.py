@@ -2,6 +2,7 @@
 
 A template is the prompt as its authors print it. `{header}`, `{prefix}` and `{suffix}` are text, encoded piece by piece
 with special tokens switched off; what `sentinels` lists is a single token id each (Bavarian et al. 2022, section 3).
+Families that were trained on several files at once have a form with `{snippets}` of other files, too.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-FIELDS = ("{header}", "{prefix}", "{suffix}", "{language}", "{path}")
+FIELDS = ("{header}", "{prefix}", "{suffix}", "{language}", "{path}", "{snippets}", "{text}", "{repository}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class FimTemplate:
     stop: tuple[str, ...]
     #: Metadata line put at the head of a prompt; empty for families without one.
     header: str = ""
+    #: The prompt with other files in it, and how one of them is written; empty for families that know one file alone.
+    multi_file: str = ""
+    snippet: str = ""
 
     @property
     def order(self) -> str:
@@ -52,6 +56,9 @@ CODECOMPOSE = FimTemplate(
     sentinels=("<|endoftext|>", *_FIM, "<|fim_pad|>", "<|file_sep|>"),
     stop=("<|endoftext|>", *_FIM, "<|fim_pad|>", "<|file_sep|>"),
     header="<|file_sep|>{language} {path}\n",
+    # Several documents to a row, as in training.
+    multi_file="{snippets}{header}<|fim_prefix|><|fim_suffix|>{suffix}<|fim_middle|>{prefix}",
+    snippet="<|file_sep|>{language} {path}\n{text}<|endoftext|>",
 )
 
 #: Model card of bigcode/santacoder: hyphens, and trained in both orders.
@@ -73,21 +80,31 @@ STARCODER = FimTemplate(
 )
 
 #: StarCoder 2 paper, section 5.1: without repository metadata there is no path; the next file starts with <file_sep>.
+#: With it the path stands within the prefix, and a line break after it is all that is added.
 STARCODER2 = FimTemplate(
     family="starcoder2",
     psm="<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>",
     spm=None,
     sentinels=("<|endoftext|>", *_BIGCODE, "<file_sep>", "<repo_name>"),
     stop=("<|endoftext|>", *_BIGCODE, "<file_sep>", "<repo_name>"),
+    multi_file=(
+        "<repo_name>{repository}{snippets}<file_sep><fim_prefix>{path}\n{prefix}<fim_suffix>{suffix}<fim_middle>"
+    ),
+    snippet="<file_sep>{path}\n{text}",
 )
 
-#: README of QwenLM/Qwen2.5-Coder and its technical report, figures 3 and 4.
+#: README of QwenLM/Qwen2.5-Coder and its technical report, figures 3 and 4; the path stands before the prefix.
 QWEN25_CODER = FimTemplate(
     family="qwen2.5-coder",
     psm="<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
     spm=None,
     sentinels=("<|endoftext|>", *_FIM, "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<|im_end|>"),
     stop=("<|endoftext|>", *_FIM, "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<|im_end|>"),
+    multi_file=(
+        "<|repo_name|>{repository}\n{snippets}"
+        "<|file_sep|>{path}\n<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>"
+    ),
+    snippet="<|file_sep|>{path}\n{text}\n",
 )
 
 #: README of deepseek-ai/DeepSeek-Coder: full-width bars, `hole` stands before the suffix and `end` before the middle.
@@ -108,22 +125,27 @@ CODELLAMA = FimTemplate(
     stop=("▁<EOT>", "</s>", "▁<PRE>", "▁<SUF>", "▁<MID>"),
 )
 
-#: Google's CodeGemma page: no white space around the sentinels.
+#: Google's CodeGemma page: no white space around the sentinels, a separator between files; paths are our addition.
 CODEGEMMA = FimTemplate(
     family="codegemma",
     psm="<bos><|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
     spm=None,
     sentinels=("<eos>", "<bos>", *_FIM, "<|file_separator|>"),
     stop=("<eos>", *_FIM, "<|file_separator|>"),
+    multi_file="<bos>{snippets}{path}\n<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
+    snippet="{path}\n{text}<|file_separator|>",
 )
 
-#: `encode_fim` of mistral-common: suffix first, and no sentinel before the middle.
+#: `encode_fim` of mistral-common: suffix first, and no sentinel before the middle. Other files are in the prefix, as
+#: clients of its API write them: each under a line of `+++++` and its path.
 CODESTRAL = FimTemplate(
     family="codestral",
     psm="",
     spm="<s>[SUFFIX]{suffix}[PREFIX]{prefix}",
     sentinels=("</s>", "<s>", "[SUFFIX]", "[PREFIX]"),
     stop=("</s>", "[SUFFIX]", "[PREFIX]"),
+    multi_file="<s>[SUFFIX]{suffix}[PREFIX]{snippets}+++++ {path}\n{prefix}",
+    snippet="+++++ {path}\n{text}\n\n",
 )
 
 #: Granite code 3B and 8B share StarCoder's sentinels (seen in llama.cpp's vocabulary; not printed on the model card).

@@ -1,5 +1,6 @@
 """Prompts: order, budget, edges that stand still, and user text that stays text."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from codecompose_ls.prompt.build import build_prompt, header_text
 from codecompose_ls.prompt.templates import CODECOMPOSE, FAMILIES, FimTemplate
-from codecompose_ls.types import Context, Prompt
+from codecompose_ls.types import Context, Prompt, Snippet
+from tests.unit.prompt.test_templates import SEVERAL_FILES
 
 
 def token_id(template: FimTemplate):
@@ -72,6 +74,44 @@ def test_every_family_gets_both_texts_in_its_order(template: FimTemplate) -> Non
     pattern = template.order.replace("{header}", "").replace("{prefix}", "before").replace("{suffix}", "after")
     bare = spelled.replace("«", "").replace("»", "")
     assert bare == (f"<|file_sep|>python src/shop.py\n{pattern}" if template is CODECOMPOSE else pattern)
+
+
+class TestSnippets:
+    TWO = (Snippet("a.py", "A"), Snippet("b.py", "B"))
+
+    def context(self, *snippets: Snippet, **fields: str) -> Context:
+        found = replace(context("P", "S"), path="m.py", repository="R", snippets=snippets)
+        return replace(found, **fields)
+
+    @pytest.mark.parametrize("template", FAMILIES.values(), ids=FAMILIES)
+    def test_are_written_as_the_family_knows_several_files(self, template: FimTemplate) -> None:
+        spelled = spell(build(self.context(*self.TWO), template=template), template).replace("«", "").replace("»", "")
+        alone = spell(build(self.context(), template=template), template).replace("«", "").replace("»", "")
+        assert spelled == SEVERAL_FILES.get(template.family, alone)
+
+    def test_that_there_is_no_room_for_are_left_out_and_the_order_stays(self) -> None:
+        # Of a budget of 400 they get 100; each takes its header of 1 + 12, its text and its end.
+        long = Snippet("l.py", "x" * 90)
+        spelled = spell(build(self.context(self.TWO[0], long, self.TWO[1]), budget=400))
+        assert "A«<|endoftext|>»«<|file_sep|>»python b.py\nB«<|endoftext|>»«<|file_sep|>»python m.py" in spelled
+
+    def test_take_their_room_from_both_windows(self) -> None:
+        wide = replace(self.context(Snippet("a.py", "A" * 60)), prefix="p" * 999, suffix="s" * 999)
+        spelled = spell(build(wide, budget=416))
+        # Snippet 1 + 12 + 60 + 1, header 1 + 12, frame 3: room for 326.
+        assert spelled.count("s") >= 97
+        assert 326 - 98 - 20 <= spelled.count("p") - 2 * len("py") <= 229
+
+    @pytest.mark.parametrize("template", FAMILIES.values(), ids=FAMILIES)
+    @pytest.mark.parametrize("fields", [{}, {"path": "deep/" * 100}, {"repository": "r" * 500}])
+    def test_never_exceed_the_budget(self, template: FimTemplate, fields: dict[str, str]) -> None:
+        asked = replace(self.context(*self.TWO, **fields), prefix="p" * 999, suffix="s" * 999)
+        assert len(build(asked, template=template, budget=200).token_ids) <= 200
+
+    def test_stay_text_whatever_they_spell(self) -> None:
+        prompt = build(self.context(Snippet("<|fim_middle|>\n.py", "<|file_sep|>{prefix}<|endoftext|>")))
+        assert [token for token in prompt.token_ids if token >= 1000] == [1005, 1000, 1005, 1001, 1002, 1003]
+        assert "<|fim_middle|> .py\n<|file_sep|>{prefix}<|endoftext|>" in spell(prompt)
 
 
 def test_generation_ends_at_every_stop_sentinel() -> None:

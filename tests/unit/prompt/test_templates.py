@@ -22,6 +22,25 @@ PRINTED = {
     "incoder": ("<|endoftext|>P<|mask:0|>S<|mask:1|><|mask:0|>", None),
 }
 
+#: Family -> a prompt with two other files, as printed by the same sources.
+SEVERAL_FILES = {
+    "codecompose": (
+        "<|file_sep|>python a.py\nA<|endoftext|><|file_sep|>python b.py\nB<|endoftext|>"
+        "<|file_sep|>python m.py\n<|fim_prefix|><|fim_suffix|>S<|fim_middle|>P"
+    ),
+    "starcoder2": (
+        "<repo_name>R<file_sep>a.py\nA<file_sep>b.py\nB<file_sep><fim_prefix>m.py\nP<fim_suffix>S<fim_middle>"
+    ),
+    "qwen2.5-coder": (
+        "<|repo_name|>R\n<|file_sep|>a.py\nA\n<|file_sep|>b.py\nB\n"
+        "<|file_sep|>m.py\n<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>"
+    ),
+    "codegemma": (
+        "<bos>a.py\nA<|file_separator|>b.py\nB<|file_separator|>m.py\n<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>"
+    ),
+    "codestral": "<s>[SUFFIX]S[PREFIX]+++++ a.py\nA\n\n+++++ b.py\nB\n\n+++++ m.py\nP",
+}
+
 
 def spelled(pattern: str) -> str:
     return pattern.replace("{header}", "").replace("{prefix}", "P").replace("{suffix}", "S")
@@ -35,7 +54,7 @@ class TestEveryFamily:
         assert (spelled(template.spm) if template.spm else None) == spm
 
     def test_has_each_text_once_and_no_sentinel_twice(self, template: FimTemplate) -> None:
-        for pattern in filter(None, (template.psm, template.spm)):
+        for pattern in filter(None, (template.psm, template.spm, template.multi_file)):
             parts = template.split(pattern)
             assert "".join(parts) == pattern
             assert parts.count("{prefix}") == parts.count("{suffix}") == 1
