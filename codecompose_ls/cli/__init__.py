@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "bench": "measure latencies, and what the index of a folder costs, against the budgets",
     "telemetry": "print what the suggestions were worth",
     "evaluate": "measure how well hidden lines, or those that a repository's history added, are completed",
+    "serve": "serve the models over HTTP, in OpenAI's API",
     "pretrain": "train a tokenizer and a base model from folders of source code",
 }
 

@@ -1,0 +1,82 @@
+"""`codecompose-ls serve`: models over HTTP, for a team or for one machine."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+
+from codecompose_ls.errors import InputError, MissingExtraError
+
+HELP = "serve the models over HTTP, in OpenAI's API"
+EXAMPLE = "codecompose-ls serve --port 8040 --token-file tokens.txt"
+
+_DEFAULT_PORT = 8040
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1, this machine only)")
+    parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help=f"({_DEFAULT_PORT}); 0 takes a free one")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="tokens that open the service, one a line (one is made up)"
+    )
+    parser.add_argument(
+        "--model", action="append", metavar="NAME", help="serve this model only; may be given again (all there are)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "int8", "torch"),
+        default="auto",
+        help="int8 on the processor, torch with users in one batch (auto: torch with a GPU, or where it must be)",
+    )
+    parser.add_argument("--threads", type=int, default=2, help="threads of the int8 engine (2)")
+    parser.add_argument("--log-level", choices=("info", "warning", "error"), default="warning", help="(warning)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("serve", error.name or "fastapi") from error
+    from codecompose_ls.service import access, placement
+    from codecompose_ls.service.app import create_app
+
+    tokens = access.read_tokens(args.token_file)
+    made_up = None if tokens else access.generated()
+    catalogue = placement.catalogue(names=args.model, engine=args.engine, threads=args.threads)
+    app = create_app(catalogue, tokens or access.Tokens([made_up or ""]))
+    listener = _listen(args.host, args.port)
+    _say(args, listener, made_up, [card.name for card in catalogue.cards()])
+    # Paths and status only: what is asked and answered stays out of every log.
+    uvicorn.Server(uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2)).run([listener])
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise InputError(f"--port {port}: give a number up to 65535")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}); another one: --port 0"
+        ) from error
+
+
+def _say(args: argparse.Namespace, listener: socket.socket, made_up: str | None, names: list[str]) -> None:
+    host, port = listener.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    print(f"serving {', '.join(names)} on {address}")
+    if made_up:
+        print(f"token, for this run only: {made_up}")
+    print(f"in the editor: backend = openai, backend.url = {address}/v1, backend.model = {names[0]}", flush=True)
+    if args.token_file is None and host not in ("127.0.0.1", "::1"):
+        print(
+            "codecompose-ls: warning: whoever reaches this address and has the token may ask; "
+            "give --token-file, and put TLS in front",
+            file=sys.stderr,
+        )

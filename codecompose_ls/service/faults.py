@@ -1,0 +1,96 @@
+"""What went wrong, in the shape of OpenAI's API: {"error": {"message", "type", "param", "code"}}.
+
+Messages name fields and limits, never what a client has sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from codecompose_ls.errors import CodeComposeError, InputError, ModelError
+
+logger = logging.getLogger(__name__)
+
+
+class Fault(Exception):
+    """An answer that is an error. `status` is HTTP's; `param` names the field of the request that is wrong."""
+
+    def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
+
+    @property
+    def body(self) -> dict[str, Any]:
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+    @property
+    def response(self) -> JSONResponse:
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        return JSONResponse(self.body, self.status, headers=headers)
+
+
+def fault_of(error: Exception) -> Fault:
+    """Return what a client is told of an error; one that nobody foresaw is logged by its type alone."""
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, HTTPException):
+        return Fault(error.status_code, str(error.detail))
+    if isinstance(error, InputError):
+        return Fault(400, str(error))
+    if isinstance(error, ModelError):
+        return Fault(503, str(error), code="model_unusable")
+    if isinstance(error, CodeComposeError):
+        return Fault(500, str(error))
+    logger.error("a request failed: %s", type(error).__name__)
+    return Fault(500, "the service failed; its log names the error")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error that an endpoint raises in OpenAI's shape."""
+
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        return fault_of(error).response
+
+    for kind in (Fault, CodeComposeError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+
+
+class LastResort:
+    """ASGI middleware: what else an endpoint raises becomes a 500; no traceback, which may quote code, is logged."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = False
+
+        async def watched(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            response = fault_of(error).response
+            if not began:
+                await response(scope, receive, send)
+
+
+def _invalid(error: RequestValidationError) -> Fault:
+    """Say which field is wrong and why, without what stood there."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return Fault(400, "the body is not JSON")
+    param = ".".join(str(part) for part in first["loc"] if part != "body")
+    return Fault(400, f"'{param}': {first['msg']}" if param else str(first["msg"]), param=param or None)

@@ -1,0 +1,107 @@
+"""What may stand in a request: the fields of OpenAI's API that we serve, and a clear refusal of those we do not."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
+
+from codecompose_ls.types import Context, Sampling
+
+#: Longest answer, whatever the client asks for.
+MAX_TOKENS = 4096
+
+
+def _listed(value: Any) -> Any:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+#: One string, several, or none.
+Strings = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class StreamOptions(BaseModel):
+    include_usage: bool = False
+
+
+class Request(BaseModel):
+    """The fields that completions and chat share; a null is as good as nothing said."""
+
+    model: str
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    stop: Strings = Field([], max_length=8)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+
+    @field_validator("n")
+    @classmethod
+    def _one(cls, value: int | None) -> int | None:
+        if value not in (None, 1):
+            raise ValueError("one answer is given to a request; ask again for another")
+        return value
+
+    @field_validator("presence_penalty", "frequency_penalty", "logit_bias")
+    @classmethod
+    def _nothing(cls, value: Any) -> Any:
+        if value:
+            raise ValueError("is not served; leave it out")
+        return value
+
+    @field_validator("stop")
+    @classmethod
+    def _visible(cls, value: list[str]) -> list[str]:
+        if not all(value):
+            raise ValueError("a stop string needs a character")
+        return value
+
+    @property
+    def include_usage(self) -> bool:
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    def sampling(self, max_tokens: int) -> Sampling:
+        """Return how to pick tokens; a default is OpenAI's, and without a seed no two answers need be alike."""
+        return Sampling(
+            max_tokens=max_tokens,
+            temperature=1.0 if self.temperature is None else self.temperature,
+            top_k=self.top_k or 0,
+            top_p=1.0 if self.top_p is None else self.top_p,
+            seed=secrets.randbits(63) if self.seed is None else self.seed,
+        )
+
+
+class CompletionRequest(Request):
+    """The body of /v1/completions. `language` and `path` are ours: metadata that the model's header has room for."""
+
+    prompt: Strings = Field([""], min_length=1, max_length=1)
+    suffix: str | None = None
+    max_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
+    logprobs: int | None = Field(None, ge=0, le=1)
+    echo: bool | None = None
+    best_of: int | None = None
+    language: str = ""
+    path: str = ""
+
+    @field_validator("echo")
+    @classmethod
+    def _silent(cls, value: bool | None) -> bool | None:
+        if value:
+            raise ValueError("is not served: you have the prompt already")
+        return value
+
+    @field_validator("best_of")
+    @classmethod
+    def _best_of_one(cls, value: int | None) -> int | None:
+        return cls._one(value)
+
+    @property
+    def context(self) -> Context:
+        """What stands before and after the cursor; only with a `suffix` is there one."""
+        return Context(self.language, self.path, self.prompt[0], self.suffix or "")
