@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -21,21 +21,19 @@ _SYNCED_LINES = 16
 _SILENT = frozenset(("assistants", "cli", "lsp", "telemetry", "tuning"))
 
 
-class Journal:
-    """The outcomes under one key, by case. Two processes may write at once: the later line of a case counts."""
+class JsonLines:
+    """JSON values in a file, a line each; what a kill has cut in the midst is cut off."""
 
-    def __init__(self, key: str, *, fresh: bool = False) -> None:
-        self.path = folders.cache() / "evaluations" / f"{key}.jsonl"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if fresh:
-            self.path.unlink(missing_ok=True)
-        self.outcomes = self._read()
-        self._file = self.path.open("a", encoding="utf-8")
+    def __init__(self, path: Path, *, is_good: Callable[[Any], bool] = lambda value: True) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.values = self._read(is_good)
+        self._file = path.open("a", encoding="utf-8")
         self._unsynced = 0
 
-    def append(self, outcome: Outcome) -> None:
-        self.outcomes[outcome.case] = outcome
-        self._file.write(json.dumps(asdict(outcome)) + "\n")
+    def append(self, value: Any) -> None:
+        self.values.append(value)
+        self._file.write(json.dumps(value) + "\n")
         self._file.flush()
         self._unsynced += 1
         if self._unsynced >= _SYNCED_LINES:
@@ -49,23 +47,48 @@ class Journal:
         os.fsync(self._file.fileno())
         self._unsynced = 0
 
-    def _read(self) -> dict[str, Outcome]:
-        """Return the outcomes written before; what a kill has cut in the midst is cut off."""
-        outcomes: dict[str, Outcome] = {}
+    def _read(self, is_good: Callable[[Any], bool]) -> list[Any]:
+        values = []
         good = 0
-        content = self.path.read_bytes() if self.path.exists() else b""
+        content = self._path.read_bytes() if self._path.exists() else b""
         for line in content.splitlines(keepends=True):
             try:
-                outcome = Outcome.from_json(json.loads(line))
-            except (ValueError, TypeError):
+                value = json.loads(line)
+            except ValueError:
                 break
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") or not is_good(value):
                 break
-            outcomes[outcome.case] = outcome
+            values.append(value)
             good += len(line)
         if good < len(content):
-            os.truncate(self.path, good)
-        return outcomes
+            os.truncate(self._path, good)
+        return values
+
+
+class Journal:
+    """The outcomes under one key, by case. Two processes may write at once: the later line of a case counts."""
+
+    def __init__(self, key: str, *, fresh: bool = False) -> None:
+        self.path = folders.cache() / "evaluations" / f"{key}.jsonl"
+        if fresh:
+            self.path.unlink(missing_ok=True)
+        self._lines = JsonLines(self.path, is_good=_is_outcome)
+        self.outcomes = {outcome.case: outcome for outcome in map(Outcome.from_json, self._lines.values)}
+
+    def append(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.case] = outcome
+        self._lines.append(asdict(outcome))
+
+    def close(self) -> None:
+        self._lines.close()
+
+
+def _is_outcome(value: Any) -> bool:
+    try:
+        Outcome.from_json(value)
+    except (TypeError, AttributeError):
+        return False
+    return True
 
 
 def key_of(conditions: Mapping[str, Any]) -> str:
