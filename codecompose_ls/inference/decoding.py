@@ -57,7 +57,7 @@ def generate(
     `ruled_out` is needed with an opening: until there is something to see, the answer may not end, and each blank
     token narrows what the next may be. Raises `Cancelled` between two tokens when `stop` is set.
     """
-    bans = _bans(sampling, prompt, ruled_out)
+    bans = bans_of(sampling, prompt, ruled_out)
     random = np.random.default_rng(sampling.seed)
     text = _Text(session, session.prefill(prompt.token_ids, stop=stop))
     length = min(sampling.max_tokens, session.capacity - len(prompt.token_ids))
@@ -145,7 +145,7 @@ def choose(probabilities: Array, sampling: Sampling, random: np.random.Generator
     return int(random.choice(order[:count], p=kept[:count] / kept[:count].sum()))
 
 
-def _bans(sampling: Sampling, prompt: Prompt, ruled_out: RuledOut) -> list[NDArray[np.int64]]:
+def bans_of(sampling: Sampling, prompt: Prompt, ruled_out: RuledOut) -> list[NDArray[np.int64]]:
     """Return the ids that may not come first, those that may not follow a blank token, and so on."""
     if sampling.opening is None:
         return []
