@@ -13,12 +13,15 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from codecompose_ls import folders
 
 PROJECT_FILE = ".codecompose.toml"
+#: What model servers speak (backends/connect.py).
+PROTOCOLS = ("codecompose", "openai", "llamacpp", "ollama")
 
 
 def _setting(
@@ -36,6 +39,28 @@ class Settings:
     disabled_languages: tuple[str, ...] = _setting((), "LSP language ids to leave alone", narrows=True)
     ignore: tuple[str, ...] = _setting((), "paths never read, in .gitignore syntax", narrows=True)
     model: str = _setting("base", "a model's folder, or its name; 'base' is the one we ship")
+    backend: str = _setting(
+        "local",
+        "who completes: the model on this machine, or a server that speaks this protocol and is sent the code",
+        choices=("local", *PROTOCOLS),
+    )
+    backend_url: str = _setting("", "the server's address; empty: its usual one on this machine")
+    backend_model: str = _setting("", "the model's name on the server")
+    backend_template: str = _setting(
+        "server", "who puts the two sides of the cursor together: 'server', or we as the model's family wants it"
+    )
+    backend_context: int = _setting(2048, "tokens that the server's model takes", low=256, high=131072)
+    backend_connect_timeout_ms: int = _setting(1000, "longest wait for a connection", low=10, high=10_000)
+    backend_read_timeout_ms: int = _setting(3000, "longest silence of the server", low=10, high=10_000)
+    backend_timeout_ms: int = _setting(8000, "longest wait for a whole answer", low=10, high=10_000)
+    backend_fallback: bool = _setting(True, "complete with the model on this machine while the server is down")
+    chat: str = _setting(
+        "none",
+        "who answers the assistants: a server that speaks this protocol and is sent the code",
+        choices=("none", *PROTOCOLS),
+    )
+    chat_url: str = _setting("", "that server's address; empty: its usual one on this machine")
+    chat_model: str = _setting("", "the model's name on that server")
     multi_line: str = _setting("scope", "where more than one line is suggested", choices=("scope", "never"))
     max_tokens: int = _setting(64, "longest suggestion, in tokens", low=1, high=512)
     eagerness: str = _setting(
@@ -77,7 +102,8 @@ def merge(
     for key, value in values.items():
         name = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", str(key)).lower()
         if name not in _FIELDS:
-            problems.append(Problem(str(key), f"is unknown; known are {', '.join(_FIELDS)}", source))
+            nearest = get_close_matches(name[:80], _FIELDS, n=3, cutoff=0)
+            problems.append(Problem(str(key), f"is unknown; the nearest are {', '.join(nearest)}", source))
         elif narrow and not _FIELDS[name].metadata["narrows"]:
             problems.append(Problem(str(key), "cannot be set by a project, only by its user", source))
         elif message := _fault(name, value) or (narrow and _widening(value)):

@@ -131,6 +131,8 @@ class Piece:
     logprob: float = 0.0
     #: "stop" (the model ended), "length" (max_tokens), None while going on.
     finish: str | None = None
+    #: Who said it, where a backend has more than one to ask; empty: the backend's own `model`.
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

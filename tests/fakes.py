@@ -54,6 +54,7 @@ class FakeBackend:
         self.model = model
         self.window_chars = window_chars
         self.logprob = logprob
+        self.notice = ""
         self.idle = True
         self.asked: list[Asked] = []
         self.warmed: list[Context] = []

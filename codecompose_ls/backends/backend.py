@@ -24,7 +24,12 @@ class Backend(Protocol):
     """
 
     #: Name of the weights that answer, for the cache key, the status and telemetry.
-    model: str
+    @property
+    def model(self) -> str: ...
+
+    #: What a person should know of it, in one line, as that another one answers in its place; empty when all is well.
+    @property
+    def notice(self) -> str: ...
 
     #: No request is running or waiting, so asking costs no debounce; warming and speculation give way and do not count.
     @property

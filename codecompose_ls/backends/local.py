@@ -39,6 +39,7 @@ class LocalBackend:
     """Implements `Backend` and `PromptBackend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
 
     def __init__(self, folder: Path, *, threads: int = 2, prior_of: PriorOf | None = None) -> None:
+        self.notice = ""
         model = load_model(folder)
         if model.family not in FAMILIES:
             raise ModelError(f"the model at {folder} is of family '{model.family}'; we know {', '.join(FAMILIES)}")

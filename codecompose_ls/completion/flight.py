@@ -95,7 +95,8 @@ class Flight:
         result = postprocess(self.text, self.ask.place, invoked=self.ask.invoked)
         if not result.text:
             return self._nothing(f"filtered:{result.dropped_by}")
-        return Entry(uuid4().hex, result.text, self.ask.key.model, aligned(result.text, pieces))
+        model = next((piece.model for piece in reversed(pieces) if piece.model), self.ask.key.model)
+        return Entry(uuid4().hex, result.text, model, aligned(result.text, pieces))
 
     async def _stream(self) -> list[Piece]:
         """Collect text until the backend ends, a stop rule speaks or the typist disagrees; return what it came in."""

@@ -66,6 +66,10 @@ class NarrowedBackend:
         self.model = backend.model
 
     @property
+    def notice(self) -> str:
+        return self._backend.notice
+
+    @property
     def idle(self) -> bool:
         return self._backend.idle
 

@@ -123,11 +123,12 @@ def test_a_choice_that_is_none_lists_those_that_are(name: str) -> None:
     assert "must be one of " in only(problems) and "'sometimes'" in only(problems)
 
 
-def test_an_unknown_setting_is_named_with_those_known() -> None:
+def test_an_unknown_setting_is_named_with_those_nearest() -> None:
     settings, problems = merge(Settings(), {"debounceMsec": 3, "treads": 4}, source="editor")
     assert settings.debounce_ms == Settings().debounce_ms
     assert [problem.setting for problem in problems] == ["debounceMsec", "treads"]
-    assert "known are enabled" in str(problems[1])
+    assert "the nearest are debounce_ms, " in str(problems[0])
+    assert "the nearest are threads, " in str(problems[1])
 
 
 def test_a_message_stays_on_one_short_line() -> None:
