@@ -122,7 +122,7 @@ async def run(
     """Return the outcomes in the order of the cases; those in the journal are not asked for again."""
 
     async def ask(case: Case) -> Outcome:
-        return await _ask(predictor, case, keep_code=keep_code)
+        return await ask_one(predictor, case, keep_code=keep_code)
 
     return await ask_each(cases, ask, journal=journal, title=f"hidden lines, {predictor.name}")
 
@@ -158,7 +158,8 @@ async def ask_each(
     return [outcomes[question.id] for question in questions]
 
 
-async def _ask(predictor: Predictor, case: Case, *, keep_code: bool) -> Outcome:
+async def ask_one(predictor: Predictor, case: Case, *, keep_code: bool = False) -> Outcome:
+    """Ask for one case, and for the probability of what it hides; the latency is that of the answer alone."""
     predictor.prepare(case)
     began = time.perf_counter()
     prediction = await predictor.predict(case)
