@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from codecompose_ls.errors import ModelError
 from codecompose_ls.tuning.atomic_file import atomic_file
@@ -20,10 +20,13 @@ _NETWORK = "network"
 
 
 def save_checkpoint(
-    path: Path, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer], state: Mapping[str, Any]
+    path: Path,
+    weights: Mapping[str, Tensor],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    state: Mapping[str, Any],
 ) -> None:
     """Write everything a run needs to go on; `state` is JSON-serialisable."""
-    tensors = {f"{_NETWORK}.{name}": value for name, value in network.state_dict().items()}
+    tensors = {f"{_NETWORK}.{name}": value for name, value in weights.items()}
     for key, optimizer in optimizers.items():
         for number, values in optimizer.state_dict()["state"].items():
             tensors |= {f"{key}.{number}.{name}": value for name, value in values.items()}
@@ -39,15 +42,19 @@ def copy_checkpoint(source: Path, target: Path) -> None:
         shutil.copyfile(source, partial)
 
 
-def load_checkpoint(path: Path, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Any]:
-    """Put a checkpoint's tensors into the network and the optimisers; return its state."""
+@torch.no_grad()
+def load_checkpoint(
+    path: Path, weights: Mapping[str, Tensor], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> dict[str, Any]:
+    """Copy a checkpoint's tensors into the weights and the optimisers; return its state."""
     state = read_state(path)
     groups: dict[str, dict[Any, Any]] = {key: {} for key in (_NETWORK, *optimizers)}
     with safe_open(path, framework="pt") as file:
         for full in file.keys():  # noqa: SIM118 - not a dict
             key, name = full.split(".", 1)
             groups[key][name] = file.get_tensor(full)
-    network.load_state_dict(groups[_NETWORK])
+    for name, weight in weights.items():
+        weight.copy_(groups[_NETWORK][name])
     for key, optimizer in optimizers.items():
         states: dict[int, dict[str, Tensor]] = {}
         for name, value in groups[key].items():

@@ -108,7 +108,7 @@ def export(
         name: value.detach().to("cpu", torch.bfloat16).contiguous()
         for name, value in hugging_face_tensors(network).items()
     }
-    names = _write_weights(folder, tensors)
+    names = write_weights(folder, tensors)
     with atomic_file(folder / "tokenizer.json") as partial:
         tokenizer.save(str(partial), pretty=False)
     write_json(folder / "config.json", hugging_face_config(network.config, end=end))
@@ -138,7 +138,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def _write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> set[str]:
+def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> set[str]:
+    """Write tensors as model*.safetensors, in shards under 16 MiB; return the names of the files."""
     shards = _shards(tensors)
     total = len(shards)
     names = (

@@ -61,16 +61,15 @@ class HeldOut:
             for _ in range(python if language == "python" else others):
                 document = documents[int(rng.integers(len(documents)))]
                 characters = int(length * rates[language] * 0.9)
-                head = [encoder.sentinels["<|file_sep|>"], *encoder.encode(f"{language} {document.path}\n")]
+                head = encoder.header(language, document.path)
                 tokens = plain(document.text, encoder, head=head, length=length, characters=characters, rng=rng)
                 self._groups[language, "plain"].append(
                     _Case(tokens, len(head), len(encoder.decode(tokens[len(head) :]).encode()))
                 )
                 if cut := line_cut(document.text, rng):
                     pieces = window(document.text, cut, characters=characters, suffix_share=SUFFIX_SHARE)
-                    tokens = arrange(pieces, encoder, head=head, length=length, spm=True)
-                    start = max(len(tokens) - len(encoder.encode(pieces.middle)) - 1, len(head))
-                    self._groups[language, "line"].append(_Case(tokens, start, len(pieces.middle.encode())))
+                    line = arrange(pieces, encoder, head=head, length=length, spm=True)
+                    self._groups[language, "line"].append(_Case(line.tokens, line.middle, len(pieces.middle.encode())))
 
     @torch.no_grad()
     def measure(self, network: Network, device: torch.device, cast: AbstractContextManager[None]) -> list[HeldOutLoss]:

@@ -2,6 +2,10 @@
 
 FIM after Bavarian et al. 2022 (character-level cuts, joint PSM and SPM, loss on everything); LCM after CodeCompose
 (Murali et al. 2023): cuts at trigger characters to the end of the line, where suggestions are asked for and end.
+
+Any family's template and tokenizer will do (`Encoder`). Text is cut before it is encoded, and every piece is encoded on
+its own, so that a cursor inside a word is learned, too. A window is chosen first and the cut is made inside it
+(context-level FIM, ibid. 4.3): no example loses its sentinels to truncation.
 """
 
 from __future__ import annotations
@@ -12,7 +16,6 @@ from dataclasses import dataclass
 from numpy.random import Generator
 
 from codecompose_ls.languages import TRIGGER_CHARACTERS
-from codecompose_ls.prompt.templates import CODECOMPOSE
 from codecompose_ls.tuning.corpus import Document
 from codecompose_ls.tuning.tokenizer import Encoder
 
@@ -27,6 +30,8 @@ class Mixture:
     line: float = 0.6
     block: float = 0.15
     span: float = 0.25
+    #: Bounds of the suffix's share of what a window keeps around the middle.
+    suffix_share: tuple[float, float] = (0.1, 0.5)
     header_full: float = 0.8
     header_language: float = 0.1
 
@@ -37,6 +42,26 @@ MAX_SPAN_CHARACTERS = 400
 MAX_BLOCK_LINES = 12
 
 _CLOSERS = re.compile(r"[)\]}:;,'\"]+$")
+
+
+#: The objectives a model can be tuned with. Shares of what is drawn for each document:
+OBJECTIVES: dict[str, Mixture] = {
+    # Causal language modelling: plain left to right.
+    "cm": Mixture(fim_rate=0.0),
+    # Bavarian et al. 2022: random spans, joint PSM and SPM; a rate of 0.9 leaves the left-to-right loss as it was.
+    "fim": Mixture(fim_rate=0.9, fim_spm_rate=0.5, line=0.0, block=0.0, span=1.0),
+    # Murali et al. 2023: the rest of a line from a trigger character on, 70 % of the window before it, 30 % after, in
+    # the order the server asks in.
+    "lcm": Mixture(fim_rate=1.0, fim_spm_rate=1.0, line=1.0, block=0.0, span=0.0, suffix_share=(0.3, 0.3)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Tokens to learn from, `middle` being the index of the middle's first token; 0 where there is no middle."""
+
+    tokens: list[int]
+    middle: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +81,9 @@ class Pieces:
     suffix: str
 
 
-def line_cut(text: str, rng: Generator) -> Cut | None:
+def line_cut(text: str, rng: Generator, *, where: range | None = None) -> Cut | None:
     """Cut from a trigger of a random line to its end (sometimes to before its closers); None on a blank line."""
-    start, end = _line_at(text, int(rng.integers(len(text))))
+    start, end = _line_at(text, _position(where or range(len(text)), rng))
     line = text[start:end].rstrip()
     end = start + len(line)
     first = start + len(line) - len(line.lstrip())
@@ -72,9 +97,9 @@ def line_cut(text: str, rng: Generator) -> Cut | None:
     return Cut(begin, end)
 
 
-def block_cut(text: str, rng: Generator) -> Cut | None:
+def block_cut(text: str, rng: Generator, *, where: range | None = None) -> Cut | None:
     """Cut the body a line opens, or the rest of the scope from a line's first character; None on a blank line."""
-    start, end = _line_at(text, int(rng.integers(len(text))))
+    start, end = _line_at(text, _position(where or range(len(text)), rng))
     if not text[start:end].strip():
         return None
     indent = _indent(text[start:end])
@@ -84,9 +109,9 @@ def block_cut(text: str, rng: Generator) -> Cut | None:
     return Cut(start + indent, _block_end(text, end, minimum=indent))
 
 
-def span_cut(text: str, rng: Generator) -> Cut:
+def span_cut(text: str, rng: Generator, *, where: range | None = None) -> Cut:
     """Cut between two random characters (Bavarian et al. 2022), at most MAX_SPAN_CHARACTERS apart."""
-    start = int(rng.integers(len(text) + 1))
+    start = _position(where or range(len(text) + 1), rng)
     return Cut(start, int(rng.integers(start, min(len(text), start + MAX_SPAN_CHARACTERS) + 1)))
 
 
@@ -105,68 +130,99 @@ def window(text: str, cut: Cut, *, characters: int, suffix_share: float) -> Piec
     return Pieces(text[left : cut.start], text[cut.start : cut.end], text[cut.end : right])
 
 
-def header_text(document: Document, mixture: Mixture, rng: Generator) -> str | None:
-    """Return what follows the header's sentinel: language and path, language alone, or None for no header at all."""
+def draw_header(document: Document, encoder: Encoder, *, mixture: Mixture, rng: Generator) -> list[int]:
+    """Return the ids of the metadata line: with language and path, with the language alone, or none at all."""
     draw = rng.random()
     if draw < mixture.header_full:
-        return f"{document.language} {document.path}\n"
-    return f"{document.language}\n" if draw < mixture.header_full + mixture.header_language else None
+        return encoder.header(document.language, document.path)
+    return encoder.header(document.language, None) if draw < mixture.header_full + mixture.header_language else []
 
 
 def example(
-    document: Document, encoder: Encoder, *, length: int, rate: float, mixture: Mixture, rng: Generator
-) -> list[int]:
+    document: Document,
+    encoder: Encoder,
+    *,
+    length: int,
+    rate: float,
+    mixture: Mixture,
+    rng: Generator,
+    where: range | None = None,
+) -> Example:
     """Return one training example of at most `length` tokens; `rate` is characters a token.
 
     It is plain left to right, or fill-in-the-middle with its cut drawn by the mixture. The end-of-text token comes
-    after a middle and at the end of a document, nowhere else.
+    after a middle and at the end of a document, nowhere else. `where` bounds the characters at one of which the cut is
+    made, or with whose line a plain example begins; without it they are drawn from the whole document.
     """
-    heading = header_text(document, mixture, rng)
-    head = [] if heading is None else [encoder.sentinels["<|file_sep|>"], *encoder.encode(heading)]
-    head = head[: length // 2]
+    head = draw_header(document, encoder, mixture=mixture, rng=rng)[: length // 2]
     # Rather a little too long than too short: what is over is cut from the edges below.
     characters = int((length - len(head)) * rate * 1.05)
-    cut = _draw_cut(document.text, mixture, rng) if rng.random() < mixture.fim_rate else None
+    cut = _draw_cut(document.text, mixture, rng, where) if rng.random() < mixture.fim_rate else None
     if cut is None or (cut.end - cut.start) > characters // 2:
-        return plain(document.text, encoder, head=head, length=length, characters=characters, rng=rng)
-    pieces = window(document.text, cut, characters=characters, suffix_share=float(rng.uniform(0.1, 0.5)))
+        start = None if where is None else where.start
+        return Example(
+            plain(document.text, encoder, head=head, length=length, characters=characters, rng=rng, start=start)
+        )
+    share = float(rng.uniform(*mixture.suffix_share))
+    pieces = window(document.text, cut, characters=characters, suffix_share=share)
     return arrange(pieces, encoder, head=head, length=length, spm=bool(rng.random() < mixture.fim_spm_rate))
 
 
-def plain(text: str, encoder: Encoder, *, head: list[int], length: int, characters: int, rng: Generator) -> list[int]:
-    """Return a left-to-right slice from a random line on; end of text follows only where the document ends."""
-    start = int(rng.integers(max(1, len(text) - characters // 2))) if len(text) > characters else 0
+def plain(
+    text: str,
+    encoder: Encoder,
+    *,
+    head: list[int],
+    length: int,
+    characters: int,
+    rng: Generator,
+    start: int | None = None,
+) -> list[int]:
+    """Return a left-to-right slice that begins with the line of `start`, or with a random one.
+
+    End of text follows only where the document ends.
+    """
+    if start is None:
+        start = int(rng.integers(max(1, len(text) - characters // 2))) if len(text) > characters else 0
     start = text.rfind("\n", 0, start) + 1
     body = encoder.encode(text[start : start + characters])
     if start + characters >= len(text):
-        body.append(encoder.end)
-    return (head + body)[:length]
+        body.append(encoder.document_end)
+    return (encoder.begin + head + body)[:length]
 
 
-def arrange(pieces: Pieces, encoder: Encoder, *, head: list[int], length: int, spm: bool) -> list[int]:
-    """Lay the pieces out as the model is asked, middle and end of text last; too long, the context's far ends go.
+def arrange(pieces: Pieces, encoder: Encoder, *, head: list[int], length: int, spm: bool) -> Example:
+    """Lay the pieces out as the family is asked, middle and its end last; too long, the context's far ends go.
 
-    PSM: head PRE prefix SUF suffix MID middle EOT. SPM variant 2: head PRE SUF suffix MID prefix middle EOT.
+    PSM: head PRE prefix SUF suffix MID middle EOT. SPM variant 2: head PRE SUF suffix MID prefix middle EOT. A family
+    trained in one order alone gets that one.
     """
+    template = encoder.template
+    assert template is not None
+    order = template.split((template.spm if spm else template.psm) or template.order)
+    frame = sum(part in encoder.sentinels for part in order)
     prefix, middle, suffix = (encoder.encode(piece) for piece in (pieces.prefix, pieces.middle, pieces.suffix))
-    middle = [*middle[: max(0, length - len(head) - 4)], encoder.end]
-    room = max(0, length - len(head) - len(middle) - 3)
+    middle = [*middle[: max(0, length - len(head) - frame - 1)], encoder.end]
+    room = max(0, length - len(head) - len(middle) - frame)
     suffix = suffix[: max(room - len(prefix), int(room * 0.3))]
     prefix = prefix[max(0, len(prefix) - (room - len(suffix))) :]
-    order = CODECOMPOSE.spm if spm else CODECOMPOSE.psm
-    assert order is not None
     parts = {"{header}": head, "{prefix}": prefix, "{suffix}": suffix}
     tokens: list[int] = []
-    for name in CODECOMPOSE.split(order):
+    for name in order:
         tokens += parts[name] if name in parts else [encoder.sentinels[name]]
-    return tokens + middle
+    return Example(tokens + middle, middle=len(tokens))
 
 
-def _draw_cut(text: str, mixture: Mixture, rng: Generator) -> Cut | None:
+def _draw_cut(text: str, mixture: Mixture, rng: Generator, where: range | None) -> Cut | None:
     draw = rng.random()
     if draw < mixture.line:
-        return line_cut(text, rng)
-    return block_cut(text, rng) if draw < mixture.line + mixture.block else span_cut(text, rng)
+        return line_cut(text, rng, where=where)
+    cut = block_cut if draw < mixture.line + mixture.block else span_cut
+    return cut(text, rng, where=where)
+
+
+def _position(where: range, rng: Generator) -> int:
+    return int(rng.integers(where.start, where.stop))
 
 
 def _line_at(text: str, position: int) -> tuple[int, int]:

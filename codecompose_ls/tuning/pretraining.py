@@ -101,7 +101,7 @@ class Run:
             )
         progress = budget.progress(seconds=state["seconds"], tokens=state["tokens"])
         is_prolonged = state["cooling"] and not is_cooling(progress) and stable.is_file()
-        state = load_checkpoint(stable if is_prolonged else last, self.network, self.optimizers)
+        state = load_checkpoint(stable if is_prolonged else last, self.network.state_dict(), self.optimizers)
         self.step, self.tokens, self.seconds, self.started = (
             state[key] for key in ("step", "tokens", "seconds", "started")
         )
@@ -196,7 +196,7 @@ class Run:
             "started": self.started,
             "cooling": self._is_cooling,
         }
-        save_checkpoint(self.output / "checkpoints" / LAST, self.network, self.optimizers, state)
+        save_checkpoint(self.output / "checkpoints" / LAST, self.network.state_dict(), self.optimizers, state)
         progress = {
             "tokens": self.tokens,
             "steps": self.step,

@@ -29,11 +29,16 @@ def provenance(recipe: Recipe, machine: Machine, report: FilterReport) -> dict[s
             "dropped": dict(report.dropped),
         },
         "revision": git_revision(),
-        "versions": {
-            "codecompose_ls": __version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made the weights."""
+    return {
+        "codecompose_ls": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
     }
 
 

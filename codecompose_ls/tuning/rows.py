@@ -75,7 +75,7 @@ class RowSource:
                 self.mixture if length >= MIN_EXAMPLE else Mixture(fim_rate=0.0, header_full=0.0, header_language=1.0)
             )
             rate = self.rates[document.language]
-            tokens += example(document, self.encoder, length=length, rate=rate, mixture=mixture, rng=rng)
+            tokens += example(document, self.encoder, length=length, rate=rate, mixture=mixture, rng=rng).tokens
         return np.asarray(tokens, dtype=np.int64)
 
 

@@ -1,10 +1,13 @@
-"""How far a run is, and the learning rate there: warm-up, constant, linear cool-down (WSD; Hägele et al. 2024).
+"""How far a run is, and the learning rate there.
 
-The constant part does not depend on the length of the run, so a run can be prolonged from before its cool-down.
+Pre-training: warm-up, constant, linear cool-down (WSD; Hägele et al. 2024). The constant part does not depend on the
+length of the run, so a run can be prolonged from before its cool-down. Tuning: warm-up, then a cosine or a line down to
+nothing.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 #: The last part of a run, in which the rate falls to FINAL of its peak.
@@ -35,3 +38,12 @@ def rate(progress: float, step: int, *, warm_up: int) -> float:
     warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
     cool = min(1.0, max(0.0, (1 - progress) / COOL_DOWN))
     return warm * (FINAL + (1 - FINAL) * cool)
+
+
+def decay(progress: float, *, warm_up: float, shape: str) -> float:
+    """Return the factor on the peak learning rate of a tuning run; `warm_up` is a share of the run."""
+    if progress < warm_up:
+        # Never nothing: the first step teaches, too.
+        return max(progress / warm_up, 0.1)
+    fallen = min(1.0, (progress - warm_up) / (1 - warm_up))
+    return 0.5 * (1 + math.cos(math.pi * fallen)) if shape == "cosine" else 1 - fallen

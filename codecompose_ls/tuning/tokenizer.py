@@ -7,14 +7,16 @@ line's end fall between two tokens. There is no normaliser: decoding an encoding
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.prompt.templates import CODECOMPOSE
+from codecompose_ls.prompt.templates import CODECOMPOSE, FimTemplate
 from codecompose_ls.tuning.corpus import Corpus, Document
 
 RESERVED = 10
@@ -92,16 +94,37 @@ def tokenizer_hash(tokenizer: Tokenizer) -> str:
     return hashlib.sha256(tokenizer.to_str(pretty=False).encode()).hexdigest()
 
 
-class Encoder:
-    """Text to token ids, with the sentinels' ids by name. Sentinels spelled out in text stay text."""
+#: A text's first token, in families that have one.
+BEGINS = ("<s>", "<bos>", "<|endoftext|>")
+#: A document's last token, by its names in the families we know.
+ENDS = ("<|endoftext|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>")
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        # A copy: the switch below changes what its tokenizer does.
-        self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
+
+class Encoder:
+    """Text to token ids, with the sentinels' ids by name. Sentinels spelled out in text stay text.
+
+    Any family's tokenizer will do; `template` None is one that has never seen a middle. Raises InputError where a
+    sentinel of the template is not a token of the tokenizer.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, template: FimTemplate | None = CODECOMPOSE) -> None:
+        self.template = template
+        names = template.sentinels if template else ()
+        self.tokenizer = _as_written(tokenizer, names)
         self.tokenizer.encode_special_tokens = True
-        ids = {name: self.tokenizer.token_to_id(name) for name in CODECOMPOSE.sentinels}
+        ids = {name: self.tokenizer.token_to_id(name) for name in names}
+        if missing := [name for name, number in ids.items() if number is None]:
+            raise InputError(f"the tokenizer was made for another model: it has no token {missing[0]}")
         self.sentinels: Mapping[str, int] = {name: number for name, number in ids.items() if number is not None}
-        self.end = self.sentinels[CODECOMPOSE.stop[0]]
+        ends = [number for number in map(self.tokenizer.token_to_id, ENDS) if number is not None]
+        if not (ends or template):
+            raise InputError(f"the tokenizer has no end of text that we know ({', '.join(ENDS)})")
+        #: What ends a middle; what ends a document, which may be another (CodeLlama's <EOT> and </s>).
+        self.end: int = self.sentinels[template.stop[0]] if template else ends[0]
+        known = [self.sentinels[name] for name in ENDS if name in self.sentinels]
+        self.document_end: int = known[0] if known else self.end
+        first = template.split(template.order)[0] if template else ""
+        self.begin: list[int] = [self.sentinels[first]] if first in BEGINS else []
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; no special token among them."""
@@ -112,6 +135,42 @@ class Encoder:
         """Return the text of `ids`; sentinels are left out."""
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
+
+    def header(self, language: str, path: str | None) -> list[int]:
+        """Return the ids of the metadata line, as `prompt.build` encodes it; none in families without one."""
+        if self.template is None or not self.template.header:
+            return []
+        pattern = self.template.header if path is not None else self.template.header.replace(" {path}", "")
+        parts = self.template.split(pattern)
+        fields = {"{language}": language, "{path}": path or ""}
+        text = "".join(fields.get(part, part) for part in parts if part not in self.sentinels)
+        return [self.sentinels[part] for part in parts if part in self.sentinels] + self.encode(text)
+
+
+def _as_written(tokenizer: Tokenizer, sentinels: Sequence[str]) -> Tokenizer:
+    """Return a copy that encodes a text as it is: sentinels are all special, and no space is put before the text.
+
+    Families made with SentencePiece (CodeLlama, Codestral) take every text for the beginning of a sentence; in the
+    middle of a line that would be a space nobody wrote (`encode_infilling` of facebookresearch/codellama).
+    """
+    parts: dict[str, Any] = json.loads(tokenizer.to_str())
+    for token in parts["added_tokens"]:
+        token["special"] = token["special"] or token["content"] in sentinels
+    for name in ("normalizer", "pre_tokenizer", "decoder"):
+        parts[name] = _without_leading_space(parts[name])
+    parts["truncation"] = parts["padding"] = None
+    return Tokenizer.from_str(json.dumps(parts))
+
+
+def _without_leading_space(part: dict[str, Any] | None) -> dict[str, Any] | None:
+    if part is None or part["type"] in ("Prepend", "Strip"):
+        return None
+    for key in ("normalizers", "pretokenizers", "decoders"):
+        if key in part:
+            part[key] = [kept for kept in map(_without_leading_space, part[key]) if kept is not None]
+    if part["type"] == "Metaspace":
+        part["prepend_scheme"] = "never"
+    return part
 
 
 def characters_per_token(encoder: Encoder, documents: Sequence[Document], *, limit: int = 200) -> dict[str, float]:

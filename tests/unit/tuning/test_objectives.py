@@ -16,8 +16,8 @@ from codecompose_ls.tuning.objectives import (
     Pieces,
     arrange,
     block_cut,
+    draw_header,
     example,
-    header_text,
     line_cut,
     span_cut,
     window,
@@ -114,13 +114,13 @@ PIECES = Pieces("x = ", "1", "\ny = 2")
 
 
 def test_suffix_first_is_laid_out_as_the_server_asks(encoder: Encoder) -> None:
-    tokens = arrange(PIECES, encoder, head=[], length=100, spm=True)
+    tokens = arrange(PIECES, encoder, head=[], length=100, spm=True).tokens
     assert layout(encoder, tokens) == "<|fim_prefix|><|fim_suffix|>\ny = 2<|fim_middle|>x = 1<|endoftext|>"
 
 
 def test_prefix_first(encoder: Encoder) -> None:
     head = [encoder.sentinels["<|file_sep|>"], *encoder.encode("python a.py\n")]
-    tokens = arrange(PIECES, encoder, head=head, length=100, spm=False)
+    tokens = arrange(PIECES, encoder, head=head, length=100, spm=False).tokens
     assert layout(encoder, tokens) == (
         "<|file_sep|>python a.py\n<|fim_prefix|>x = <|fim_suffix|>\ny = 2<|fim_middle|>1<|endoftext|>"
     )
@@ -129,7 +129,7 @@ def test_prefix_first(encoder: Encoder) -> None:
 @given(length=st.integers(8, 60), spm=st.booleans())
 def test_what_is_too_long_loses_the_far_ends_of_its_context(encoder: Encoder, length: int, spm: bool) -> None:
     pieces = Pieces("p = 0\n" * 40, "z", "\ns = 1" * 40)
-    tokens = arrange(pieces, encoder, head=[], length=length, spm=spm)
+    tokens = arrange(pieces, encoder, head=[], length=length, spm=spm).tokens
     assert len(tokens) <= length
     assert tokens[-1] == encoder.end
     assert encoder.tokenizer.decode(tokens, skip_special_tokens=False).count("z") == 1
@@ -137,32 +137,32 @@ def test_what_is_too_long_loses_the_far_ends_of_its_context(encoder: Encoder, le
 
 @given(rng=seeds, length=st.integers(48, 400))
 def test_an_example_is_never_longer_than_asked(encoder: Encoder, rng: np.random.Generator, length: int) -> None:
-    tokens = example(DOCUMENT, encoder, length=length, rate=2.0, mixture=Mixture(), rng=rng)
+    tokens = example(DOCUMENT, encoder, length=length, rate=2.0, mixture=Mixture(), rng=rng).tokens
     assert 0 < len(tokens) <= length
     assert all(token < encoder.tokenizer.get_vocab_size() for token in tokens)
 
 
 @given(rng=seeds)
 def test_every_middle_is_followed_by_the_end_of_text(encoder: Encoder, rng: np.random.Generator) -> None:
-    tokens = example(DOCUMENT, encoder, length=400, rate=2.0, mixture=Mixture(fim_rate=1.0), rng=rng)
+    tokens = example(DOCUMENT, encoder, length=400, rate=2.0, mixture=Mixture(fim_rate=1.0), rng=rng).tokens
     if encoder.sentinels["<|fim_middle|>"] in tokens:
         assert tokens[-1] == encoder.end
         assert tokens.count(encoder.end) == 1
 
 
-def test_headers_are_dropped_at_the_given_rates() -> None:
+def test_headers_are_dropped_at_the_given_rates(encoder: Encoder) -> None:
     rng = np.random.default_rng(1)
-    drawn = [header_text(DOCUMENT, Mixture(), rng) for _ in range(5000)]
-    assert drawn.count("python shop/total.py\n") / 5000 == pytest.approx(0.8, abs=0.03)
-    assert drawn.count("python\n") / 5000 == pytest.approx(0.1, abs=0.03)
-    assert drawn.count(None) / 5000 == pytest.approx(0.1, abs=0.03)
+    drawn = [layout(encoder, draw_header(DOCUMENT, encoder, mixture=Mixture(), rng=rng)) for _ in range(5000)]
+    assert drawn.count("<|file_sep|>python shop/total.py\n") / 5000 == pytest.approx(0.8, abs=0.03)
+    assert drawn.count("<|file_sep|>python\n") / 5000 == pytest.approx(0.1, abs=0.03)
+    assert drawn.count("") / 5000 == pytest.approx(0.1, abs=0.03)
 
 
 def test_objectives_are_drawn_at_the_given_rates(encoder: Encoder) -> None:
     rng = np.random.default_rng(2)
     suffix_first = plain = 0
     for _ in range(2000):
-        tokens = example(DOCUMENT, encoder, length=1000, rate=2.0, mixture=Mixture(), rng=rng)
+        tokens = example(DOCUMENT, encoder, length=1000, rate=2.0, mixture=Mixture(), rng=rng).tokens
         text = layout(encoder, tokens)
         plain += "<|fim_middle|>" not in text
         suffix_first += "<|fim_prefix|><|fim_suffix|>" in text
