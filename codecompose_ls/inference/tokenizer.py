@@ -1,11 +1,14 @@
-"""Text to token ids and back, for byte-level BPE. Sentinels spelled out in user text stay text."""
+"""Text to token ids and back, for byte-level BPE and SentencePiece. Sentinels spelled out in user text stay text."""
 
 from __future__ import annotations
 
 import codecs
+import json
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +22,20 @@ class Tokenizer:
 
     def __init__(self, path: Path) -> None:
         from tokenizers import Tokenizer as Library
-        from tokenizers.decoders import ByteLevel
 
         try:
             self._library = Library.from_file(str(path))
         except Exception as error:  # the library raises nothing narrower
             raise ModelError(f"{path} is not a tokenizer.json ({error}); copy or export the model again") from error
-        if not isinstance(self._library.decoder, ByteLevel):
-            raise ModelError(f"{path} is of a kind we cannot serve: we know byte-level BPE")
+        kinds = _kinds(self._library.decoder)
+        if "ByteLevel" in kinds:
+            self._bytes_of = _byte_level
+        elif kinds & {"ByteFallback", "Metaspace"}:
+            self._bytes_of = _sentence_piece
+            described = _without_implicit_space(json.loads(self._library.to_str()))
+            self._library = Library.from_str(json.dumps(described))
+        else:
+            raise ModelError(f"{path} is of a kind we cannot serve: we know byte-level BPE and SentencePiece")
         self._library.encode_special_tokens = True
         #: The first id of a text that has one; remembered, so only for pieces that come again and again.
         self.first: Callable[[str], int] = lru_cache(maxsize=50_000)(lambda text: self.encode(text)[0])
@@ -52,7 +61,7 @@ class Tokenizer:
         if number in self._added:
             return self._added[number]
         token: str | None = self._library.id_to_token(number)
-        return bytes(map(_byte_alphabet().__getitem__, token or ""))
+        return self._bytes_of(token or "")
 
     def ruled_out(self, vocabulary: int) -> dict[Opening, NDArray[np.int64]]:
         """Return the ids below `vocabulary` that cannot be an answer's first token, for each way that it may begin.
@@ -60,20 +69,16 @@ class Tokenizer:
         Tokens without text (sentinels, padding of the vocabulary) are ruled out always; those that begin with a line
         break, white space aside, from `SPACE` on, and all that are nothing but white space for `VISIBLE`.
         """
-        letters = {byte: letter for letter, byte in _byte_alphabet().items()}
-        spaces, line_breaks = ("".join(map(letters.__getitem__, marks)) for marks in (b" \t\v\f", b"\r\n"))
-        spelled = {number: token for token, number in self._library.get_vocab().items()}
-        spelled |= {number: "".join(map(letters.__getitem__, content)) for number, content in self._added.items()}
         # What each token begins with, spaces aside; None if it has no text at all.
-        first = [text.lstrip(spaces)[:1] if text else None for text in map(spelled.get, range(vocabulary))]
+        first = [text.lstrip(b" \t\v\f")[:1] if text else None for text in map(self.token_bytes, range(vocabulary))]
 
-        def ids(*ruled_out: str | None) -> NDArray[np.int64]:
+        def ids(*ruled_out: bytes | None) -> NDArray[np.int64]:
             return np.array([number for number, begins in enumerate(first) if begins in ruled_out], np.int64)
 
         return {
             Opening.NEW_LINE: ids(None),
-            Opening.SPACE: ids(None, *line_breaks),
-            Opening.VISIBLE: ids(None, *line_breaks, ""),
+            Opening.SPACE: ids(None, b"\r", b"\n"),
+            Opening.VISIBLE: ids(None, b"\r", b"\n", b""),
         }
 
     def decoder(self) -> Decoder:
@@ -95,6 +100,37 @@ class Decoder:
     def unfinished(self) -> bytes:
         """The bytes of a character that is not complete yet."""
         return self._utf8.getstate()[0]
+
+
+def _kinds(decoder: Any) -> set[str]:
+    """Return the names of a decoder and of those it is made of."""
+    if decoder is None:
+        return set()
+    described = json.loads(decoder.__getstate__())
+    return {one["type"] for one in (described, *described.get("decoders", ()))}
+
+
+def _byte_level(token: str) -> bytes:
+    return bytes(map(_byte_alphabet().__getitem__, token))
+
+
+def _sentence_piece(token: str) -> bytes:
+    """Return the bytes of a piece: U+2581 is a space, and <0x0A> the byte that no piece has."""
+    byte = re.fullmatch(r"<0x([0-9A-F]{2})>", token)
+    return bytes([int(byte[1], 16)]) if byte else token.replace("\u2581", " ").encode()
+
+
+def _without_implicit_space(described: dict[str, Any]) -> dict[str, Any]:
+    """Return a tokenizer.json that puts no space before a text: a prompt has several (Code Llama, section 3.1)."""
+    normalizer, splitter = described.get("normalizer") or {}, described.get("pre_tokenizer") or {}
+    if "normalizers" in normalizer:
+        normalizer["normalizers"] = [one for one in normalizer["normalizers"] if one["type"] != "Prepend"]
+    elif normalizer.get("type") == "Prepend":
+        described["normalizer"] = None
+    for one in (splitter, *splitter.get("pretokenizers", ())):
+        if one.get("type") == "Metaspace":
+            one["prepend_scheme"] = "never"
+    return described
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Library
-from tokenizers import decoders, models
+from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from codecompose_ls.errors import ModelError
 from codecompose_ls.inference.tokenizer import Tokenizer
@@ -99,9 +99,41 @@ def test_what_is_no_tokenizer(tmp_path: Path) -> None:
         Tokenizer(path)
 
 
-def test_a_tokenizer_that_is_not_byte_level(tmp_path: Path) -> None:
+def test_a_tokenizer_of_another_kind(tmp_path: Path) -> None:
     library = Library(models.BPE())
-    library.decoder = decoders.Metaspace()
+    library.decoder = decoders.WordPiece()
     library.save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(ModelError, match="we know byte-level BPE"):
+    with pytest.raises(ModelError, match="we know byte-level BPE and SentencePiece"):
         Tokenizer(tmp_path / "tokenizer.json")
+
+
+@pytest.fixture(params=["normalizer", "metaspace"])
+def sentence_piece(request: pytest.FixtureRequest, tmp_path: Path) -> Tokenizer:
+    """A tokenizer as Code Llama's: U+2581 for spaces, one before each text, and bytes for what has no piece."""
+    pieces = ["<unk>", "<s>", *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581", "a", "b", "\u2581a"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    library = Library(models.BPE(vocabulary, [("\u2581", "a")], unk_token="<unk>", byte_fallback=True))
+    strip = [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    library.decoder = decoders.Sequence(strip)
+    if request.param == "normalizer":
+        spaces = [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]
+        library.normalizer = normalizers.Sequence(spaces)
+    else:
+        library.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    library.add_special_tokens(["<s>"])
+    library.save(str(tmp_path / "tokenizer.json"))
+    assert library.encode("a", add_special_tokens=False).ids == [vocabulary["\u2581a"]]
+    return Tokenizer(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize("text", ["a", " a", "b a", "\n  a", "größer 日本語 🙂", "", "<s>"])
+def test_sentence_pieces_are_bytes_and_no_space_is_put_before_them(sentence_piece: Tokenizer, text: str) -> None:
+    ids, decoder = sentence_piece.encode(text), sentence_piece.decoder()
+    assert "".join(map(decoder.decode, ids)) == text
+    assert sentence_piece.token_id("<s>") not in ids
+
+
+def test_sentence_pieces_that_show_nothing_are_ruled_out(sentence_piece: Tokenizer) -> None:
+    ruled_out = sentence_piece.ruled_out(262)[Opening.VISIBLE].tolist()
+    space, line_break, letter = map(sentence_piece.token_id, ("\u2581", "<0x0A>", "\u2581a"))
+    assert space in ruled_out and line_break in ruled_out and letter not in ruled_out

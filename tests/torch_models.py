@@ -1,0 +1,111 @@
+"""Tiny random models of Hugging Face's architectures, and adapters on them: whole folders, the same nonsense always."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from codecompose_ls.models.files import content_hash
+from codecompose_ls.prompt.templates import CODECOMPOSE, FimTemplate
+from tests.models import LINES
+
+VOCABULARY = 512
+#: Configurations by architecture, small enough that a test takes no time, with grouped heads where there can be.
+_ROPE = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 256,
+}  # fmt: skip
+_LEARNED = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}
+ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("LlamaConfig", _ROPE),
+    "qwen2": ("Qwen2Config", _ROPE),
+    "gpt2": ("GPT2Config", _LEARNED),
+    "starcoder2": ("Starcoder2Config", {**_ROPE, "sliding_window": 24}),
+    "gpt_bigcode": ("GPTBigCodeConfig", _LEARNED),
+    "gemma": ("GemmaConfig", {**_ROPE, "head_dim": 8}),
+    "mistral": ("MistralConfig", {**_ROPE, "head_dim": 8, "sliding_window": 24}),
+    "xglm": (
+        "XGLMConfig",
+        {"d_model": 32, "ffn_dim": 48, "num_layers": 2, "attention_heads": 4, "max_position_embeddings": 256},
+    ),
+}
+
+
+def torch_model(folder: Path, architecture: str, *, template: FimTemplate = CODECOMPOSE, seed: int = 0) -> Path:
+    """Write a random model with a byte-level tokenizer that has the template's sentinels, and return its folder."""
+    import torch
+    import transformers
+
+    name, values = ARCHITECTURES[architecture]
+    torch.manual_seed(seed)
+    ends = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+    config = getattr(transformers, name)(vocab_size=VOCABULARY, **values, **ends)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    for parameter in model.parameters():
+        # Wide enough that each part of the network changes the logits.
+        parameter.data.normal_(0 if parameter.dim() > 1 else 0.5, 0.3)
+    model.save_pretrained(folder)
+    _write_tokenizer(folder, template)
+    return folder
+
+
+def lora(folder: Path, base: Path, *, seed: int = 1) -> Path:
+    """Write a LoRA on all linear layers that changes what its base says."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+    return _write_adapter(get_peft_model(_load(base), config), folder, base, strategy="lora")
+
+
+def prefix(folder: Path, base: Path, *, virtual_tokens: int = 5, seed: int = 2) -> Path:
+    """Write a tuned prefix that changes what its base says."""
+    import torch
+    from peft import PrefixTuningConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = PrefixTuningConfig(num_virtual_tokens=virtual_tokens, task_type="CAUSAL_LM")
+    return _write_adapter(get_peft_model(_load(base), config), folder, base, strategy="prefix")
+
+
+def _load(base: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(base)
+
+
+def _write_adapter(model: Any, folder: Path, base: Path, *, strategy: str) -> Path:
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data.normal_(0, 0.4)
+    model.save_pretrained(folder)
+    metadata = {
+        "family": CODECOMPOSE.family,
+        "context": 256,
+        "strategy": strategy,
+        "base": {"name": base.name, "content_hash": content_hash(base)},
+        "provenance": {},
+        "evaluation": {},
+    }
+    (folder / "codecompose.json").write_text(json.dumps(metadata), encoding="utf-8")
+    return folder
+
+
+def _write_tokenizer(folder: Path, template: FimTemplate) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=list(template.sentinels),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(LINES, trainer)
+    (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+    kind = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": template.stop[0]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(kind), encoding="utf-8")
