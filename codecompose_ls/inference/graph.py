@@ -29,8 +29,13 @@ _BUILDERS = ("decoder_graph.py", "quantization.py")
 
 
 def capacity(model: Model) -> int:
-    """Return for how many tokens the graph has positions, and a session keys and values."""
+    """Return for how many tokens a session has room."""
     return model.context + SPARE
+
+
+def positions(model: Model) -> int:
+    """Return the rows of keys and values in all: those of a tuned prefix come before the first token's."""
+    return model.virtual_tokens + capacity(model)
 
 
 def load_graph(model: Model, *, kernel: Kernel = KERNEL) -> Path | bytes:
@@ -41,7 +46,7 @@ def load_graph(model: Model, *, kernel: Kernel = KERNEL) -> Path | bytes:
         return path
     from codecompose_ls.inference.decoder_graph import build_graph
 
-    graph = build_graph(model, capacity=capacity(model), kernel=kernel)
+    graph = build_graph(model, capacity=positions(model), kernel=kernel)
     try:
         return _keep(graph, folder, key)
     except OSError as error:
@@ -50,7 +55,7 @@ def load_graph(model: Model, *, kernel: Kernel = KERNEL) -> Path | bytes:
 
 
 def _key(model: Model, kernel: Kernel) -> str:
-    digest = hashlib.sha256(f"{model.content_hash} {capacity(model)} {kernel}".encode())
+    digest = hashlib.sha256(f"{model.content_hash} {positions(model)} {kernel}".encode())
     for name in _BUILDERS:
         digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()[:32]

@@ -1,5 +1,6 @@
 """The network at work: token ids in, logits out, with the keys and values of what was fed kept between requests.
 
+A tuned prefix (Li and Liang 2021) is keys and values, too: they stand before the first token's and stay there.
 Knows nothing about text or sampling. Not thread-safe: `engine` gives it to one thread.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from codecompose_ls.errors import Cancelled, EngineError
-from codecompose_ls.inference.graph import KERNEL, capacity, load_graph
+from codecompose_ls.inference.graph import KERNEL, capacity, load_graph, positions
 from codecompose_ls.inference.quantization import Kernel
 from codecompose_ls.inference.scheduling import compute_in_batch
 from codecompose_ls.models.model import Architecture, Array, Model
@@ -34,7 +35,8 @@ class Session:
     def __init__(self, model: Model, *, threads: int = 2, kernel: Kernel = KERNEL) -> None:
         self.capacity = capacity(model)
         self._runtime = _start(model, load_graph(model, kernel=kernel), threads)
-        self._slots = [_Slot(self._runtime, model.architecture, self.capacity) for _ in range(SLOTS)]
+        rows, prefix = positions(model), model.prefix()
+        self._slots = [_Slot(self._runtime, model.architecture, rows, prefix=prefix) for _ in range(SLOTS)]
 
     @property
     def tokens(self) -> Sequence[int]:
@@ -76,24 +78,31 @@ class Session:
 
 
 class _Slot:
-    """One sequence: its tokens, and room for `capacity` keys and values, bound as input and output at once."""
+    """One sequence: its tokens, and `rows` keys and values, bound as input and output at once; first the `prefix`."""
 
-    def __init__(self, runtime: Any, shape: Architecture, capacity: int) -> None:
+    def __init__(self, runtime: Any, shape: Architecture, rows: int, *, prefix: Array | None) -> None:
         from onnxruntime import OrtValue
 
         self.tokens: list[int] = []
+        self._ahead = 0 if prefix is None else prefix.shape[3]
         self._runtime, self._binding = runtime, runtime.io_binding()
         self._binding.bind_output("logits", "cpu")  # bound first, so the first among the outputs
-        size = (1, shape.num_key_value_heads, capacity, shape.head_dim)
-        names = [f"{kind}_{number}" for number in range(shape.num_hidden_layers) for kind in ("key", "value")]
+        kinds, layers = ("key", "value"), shape.num_hidden_layers
+        cache = np.zeros((layers, 2, 1, shape.num_key_value_heads, rows, shape.head_dim), np.float32)
+        if prefix is not None:
+            cache[:, :, 0, :, : self._ahead] = prefix
         # Kept here, as the inputs are in `run`: a binding does not keep alive the arrays it points to.
-        self._buffers = {name: OrtValue.ortvalue_from_numpy(np.zeros(size, np.float32)) for name in names}
+        self._buffers = {
+            f"{kind}_{number}": OrtValue.ortvalue_from_numpy(cache[number, place])
+            for number in range(layers)
+            for place, kind in enumerate(kinds)
+        }
         for name, buffer in self._buffers.items():
             self._binding.bind_ortvalue_input(f"past_{name}", buffer)
             self._binding.bind_ortvalue_output(name, buffer)
 
     def run(self, ids: Sequence[int], rows: int) -> Array:
-        total = len(self.tokens) + len(ids)
+        total = self._ahead + len(self.tokens) + len(ids)
         inputs = {
             "input_ids": np.array([ids], np.int64),
             "seqlens_k": np.array([total - 1], np.int32),

@@ -5,25 +5,37 @@
     model*.safetensors               float32, float16 or bfloat16; one file, or shards with model.safetensors.index.json
     codecompose.json                 family, context, tokenizer_hash, provenance, evaluation
 
-Whatever is missing, damaged or of another kind raises `ModelError` with one line that says what to do.
+Or an adapter (`adapter`), which is read together with the base that it names by its hash. Whatever is missing, damaged
+or of another kind raises `ModelError` with one line that says what to do.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from codecompose_ls.errors import ModelError
+from codecompose_ls.models.adapter import Adapter, read_adapter
+from codecompose_ls.models.bases import base_folder, is_outdated
+from codecompose_ls.models.files import (
+    CONFIG,
+    METADATA,
+    TOKENIZER,
+    Array,
+    content_hash,
+    damaged,
+    is_adapter,
+    read_json,
+    read_tensors,
+    sha256,
+    weight_files,
+)
 
-Array = NDArray[np.float32]
+__all__ = ["Architecture", "Array", "Model", "content_hash", "load_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,8 @@ class Model:
     """What is known of a model before its weights are loaded.
 
     `context` is the number of positions it was trained with; `content_hash` is the SHA-256 of config.json and weights.
+    An adapter's model has the adapter's name and hash, and its base's `folder`. `outdated` says that it was tuned on a
+    base that was shipped once, and is not any more.
     """
 
     folder: Path
@@ -78,51 +92,82 @@ class Model:
     family: str
     context: int
     content_hash: str
+    adapter: Adapter | None = None
+    outdated: bool = False
 
     @property
     def tokenizer_path(self) -> Path:
-        return self.folder / "tokenizer.json"
+        return self.folder / TOKENIZER
+
+    @property
+    def virtual_tokens(self) -> int:
+        """Positions that a tuned prefix takes before the first token."""
+        return self.adapter.virtual_tokens if self.adapter else 0
 
     def weights(self) -> dict[str, Array]:
-        """Read every tensor as float32. Raises `ModelError` where one is missing or has another shape."""
+        """Read every tensor as float32, LoRA merged. Raises `ModelError` where one is missing or has another shape."""
         tensors: dict[str, Array] = {}
-        for path in _weight_files(self.folder):
-            tensors |= _read_tensors(path)
+        for path in weight_files(self.folder):
+            tensors |= read_tensors(path)
         for name, shape in self.architecture.shapes().items():
             if name not in tensors:
-                raise _damaged(self.folder, f"the weights have no tensor {name}")
+                raise damaged(self.folder, f"the weights have no tensor {name}")
             if tensors[name].shape != shape:
-                raise _damaged(self.folder, f"tensor {name} has shape {tensors[name].shape}, config.json says {shape}")
+                raise damaged(self.folder, f"tensor {name} has shape {tensors[name].shape}, config.json says {shape}")
             if not np.isfinite(tensors[name]).all():
-                raise _damaged(self.folder, f"tensor {name} has values that are not numbers")
-        return tensors
+                raise damaged(self.folder, f"tensor {name} has values that are not numbers")
+        return self.adapter.merge(tensors) if self.adapter else tensors
+
+    def prefix(self) -> Array | None:
+        """Return the keys and values of a tuned prefix, (layers, 2, kv_heads, virtual tokens, head_dim), if any."""
+        shape = self.architecture
+        heads, width = shape.num_key_value_heads, shape.head_dim
+        return self.adapter.rows(layers=shape.num_hidden_layers, heads=heads, head_dim=width) if self.adapter else None
 
 
 def load_model(folder: Path) -> Model:
     """Read a model folder's metadata and check that its files belong together. Raises `ModelError`."""
     if not folder.is_dir():
         raise ModelError(f"no model at {folder}: set 'model' to a folder with a model, or to 'base'")
-    architecture = _architecture(folder, _read_json(folder / "config.json"))
-    metadata = _read_json(folder / "codecompose.json")
+    return _on_its_base(folder) if is_adapter(folder) else _with_its_own_weights(folder)
+
+
+def _with_its_own_weights(folder: Path) -> Model:
+    architecture = _architecture(folder, read_json(folder / CONFIG))
+    metadata = read_json(folder / METADATA)
+    family, context, tokenizer_hash = _said(folder, metadata)
+    if tokenizer_hash is not None and sha256(folder / TOKENIZER) != tokenizer_hash:
+        raise damaged(folder, "tokenizer.json is not the one the model was trained with (its hash differs)")
+    model = Model(folder, folder.name, architecture, family, context, content_hash(folder))
+    return replace(model, outdated=is_outdated(metadata))
+
+
+def _on_its_base(folder: Path) -> Model:
+    metadata, adapter = read_json(folder / METADATA), read_adapter(folder)
+    family, context, tokenizer_hash = _said(folder, metadata)
+    base = _with_its_own_weights(base_folder(folder))
+    if base.content_hash != adapter.base_hash:
+        raise damaged(base.folder, "its weights have changed since the registry took them")
+    if tokenizer_hash is not None and sha256(base.tokenizer_path) != tokenizer_hash:
+        raise damaged(folder, f"it was tuned with another tokenizer than that of its base '{adapter.base_name}'")
+    model = replace(base, name=folder.name, family=family, context=context, adapter=adapter)
+    whole = content_hash(folder, base=base.content_hash)
+    return replace(model, content_hash=whole, outdated=is_outdated(metadata))
+
+
+def _said(folder: Path, metadata: Mapping[str, Any]) -> tuple[str, int, object]:
+    """Return family, context and the tokenizer's hash."""
     family, context = metadata.get("family"), metadata.get("context")
     if not isinstance(family, str) or not isinstance(context, int) or context < 1:
-        raise _damaged(folder, "codecompose.json needs 'family' (a string) and 'context' (a positive number)")
-    _check_tokenizer(folder, metadata.get("tokenizer_hash"))
-    return Model(
-        folder=folder,
-        name=folder.name,
-        architecture=architecture,
-        family=family,
-        context=context,
-        content_hash=content_hash(folder),
-    )
+        raise damaged(folder, "codecompose.json needs 'family' (a string) and 'context' (a positive number)")
+    return family, context, metadata.get("tokenizer_hash")
 
 
 def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
     """Read config.json; what it leaves out has the default of LlamaConfig."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if not isinstance(rope, dict):
-        raise _damaged(folder, f"config.json says {rope!r} where the parameters of rotary positions belong")
+        raise damaged(folder, f"config.json says {rope!r} where the parameters of rotary positions belong")
     expected = {
         "model_type": (config.get("model_type"), "llama"),
         "hidden_act": (config.get("hidden_act", "silu"), "silu"),
@@ -150,95 +195,12 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
             tie_word_embeddings=bool(config.get("tie_word_embeddings", False)),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise _damaged(folder, f"config.json lacks a usable value ({type(error).__name__}: {error})") from error
+        raise damaged(folder, f"config.json lacks a usable value ({type(error).__name__}: {error})") from error
     for name, value in asdict(architecture).items():
         if name != "tie_word_embeddings" and not 0 < value < 2**31:
-            raise _damaged(folder, f"config.json says {name} {value}")
+            raise damaged(folder, f"config.json says {name} {value}")
     if heads % architecture.num_key_value_heads:
-        raise _damaged(
-            folder, f"{heads} heads cannot share {architecture.num_key_value_heads} heads of keys and values"
-        )
+        raise damaged(folder, f"{heads} heads cannot share {architecture.num_key_value_heads} heads of keys and values")
     if architecture.head_dim % 2:
-        raise _damaged(folder, f"rotary positions need an even head_dim, not {architecture.head_dim}")
+        raise damaged(folder, f"rotary positions need an even head_dim, not {architecture.head_dim}")
     return architecture
-
-
-def _check_tokenizer(folder: Path, expected: object) -> None:
-    path = folder / "tokenizer.json"
-    found = hashlib.sha256(_read_bytes(path)).hexdigest()
-    if expected is not None and found != expected:
-        raise _damaged(folder, "tokenizer.json is not the one the model was trained with (its hash differs)")
-
-
-def content_hash(folder: Path) -> str:
-    """Return the SHA-256 of a folder's config.json and weights, of whatever architecture. Raises `ModelError`."""
-    digest = hashlib.sha256()
-    for path in (folder / "config.json", *_weight_files(folder)):
-        digest.update(f"\n{path.name}\n".encode())
-        with _open(path) as file:
-            # In pieces: what is read at once stays with the process.
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """Return the shards that the index lists, or the one file."""
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        return [folder / "model.safetensors"]
-    shards = _read_json(index).get("weight_map")
-    if not isinstance(shards, dict) or not shards or not all(isinstance(name, str) for name in shards.values()):
-        raise _damaged(folder, f"{index.name} has no 'weight_map'")
-    # Only a file name: an index must not reach outside its folder.
-    return [folder / Path(name).name for name in sorted(set(shards.values()))]
-
-
-def _read_tensors(path: Path) -> dict[str, Array]:
-    from safetensors import SafetensorError, deserialize
-
-    try:
-        entries = deserialize(_read_bytes(path))  # type: ignore[no-untyped-call]
-    except SafetensorError as error:
-        raise _damaged(path.parent, f"{path.name} is not a whole safetensors file ({error})") from error
-    return {name: _float32(path, entry["dtype"], entry["data"]).reshape(entry["shape"]) for name, entry in entries}
-
-
-def _float32(path: Path, dtype: str, data: bytes) -> Array:
-    if dtype == "BF16":
-        # A bfloat16 is the upper half of a float32.
-        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    if dtype in ("F16", "F32"):
-        return np.frombuffer(data, f"<f{2 if dtype == 'F16' else 4}").astype(np.float32)
-    raise ModelError(f"{path} holds {dtype} tensors; export the model as bfloat16, float16 or float32")
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        value = json.loads(_read_bytes(path))
-    except ValueError as error:
-        raise _damaged(path.parent, f"{path.name} is not JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise _damaged(path.parent, f"{path.name} is not a JSON object")
-    return value
-
-
-def _read_bytes(path: Path) -> bytes:
-    with _open(path) as file:
-        return file.read()
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise _damaged(path.parent, f"{path.name} is missing") from error
-    except OSError as error:
-        raise _damaged(path.parent, f"{path.name} cannot be read ({error.strerror})") from error
-
-
-def _damaged(folder: Path, what: str) -> ModelError:
-    mend = "copy or export it again, or set 'model' to 'base'"
-    return ModelError(f"the model at {folder} cannot be used: {what}; {mend}")
