@@ -97,6 +97,7 @@ def tune(
     recipe: TuningRecipe,
     output: Path,
     minutes: float | None = None,
+    tokens: int | None = None,
     watch: Callable[[TuningProgress], None] = lambda progress: None,
     machine: Machine | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -104,10 +105,11 @@ def tune(
 ) -> TunedModel:
     """Tune `base` and write the weights with the best validation loss to `output`.
 
-    Ends after the recipe's epochs, at its patience's end, or in time to have all saved `minutes` after the call. SIGINT
-    and SIGTERM end it at the next step: the best so far is written, and the same call goes on from there. After a kill
-    it goes on from the last checkpoint, in OUTPUT/.checkpoints, and comes to the same weights, bit by bit, as long as
-    it is not the clock that ends it. `provenance` (project, revision, ...) is added to codecompose.json's own.
+    Ends after the recipe's epochs or so many `tokens`, at its patience's end, or in time to have all saved `minutes`
+    after the call. SIGINT and SIGTERM end it at the next step: the best so far is written, and the same call goes on
+    from there. After a kill it goes on from the last checkpoint, in OUTPUT/.checkpoints, and comes to the same weights,
+    bit by bit, unless it is the clock that ends it. `provenance` (project, revision, ...) is added to
+    codecompose.json's own.
 
     Raises InputError (nothing to learn from, an output in use, no memory, no disk) and ModelError (a base that cannot
     be used), with one line each.
@@ -121,7 +123,8 @@ def tune(
         if run.checkpoint(LAST).is_file():
             run.resume()
         clock = _Clock(started, spent=run.seconds)
-        run.train(clock, Budget(minutes=minutes, tokens=run.budget_tokens), watch, checkpoint_minutes * 60)
+        budget = Budget(minutes=minutes, tokens=min(run.budget_tokens, tokens or run.budget_tokens))
+        run.train(clock, budget, watch, checkpoint_minutes * 60)
         return run.write(clock, dict(provenance or {}))
 
 
