@@ -60,6 +60,20 @@ class Repository:
         found = self._git("rev-list", "-1", "--first-parent", f"--until=@{max(0, seconds - 1)} +0000", head)
         return found.decode().strip() or None
 
+    def first_parents(self, head: str) -> list[str]:
+        """Return the ids of `head` and the commits on its first-parent line, newest first."""
+        return self._git("rev-list", "--first-parent", head).decode().split()
+
+    def source_bytes(self, commit: str) -> int:
+        """Return how much source code a commit has, in files small enough to be read."""
+        sizes = []
+        for entry in self._git("ls-tree", "-r", "-l", "-z", commit).split(b"\0")[:-1]:
+            about, _, path = entry.partition(b"\t")
+            size = about.split()[3]
+            if size.isdigit() and language_of(PurePosixPath(os.fsdecode(path))):
+                sizes.append(int(size))
+        return sum(size for size in sizes if size <= MAX_BYTES)
+
     def is_ancestor(self, commit: str, *, of: str) -> bool:
         return not self._git("rev-list", "-1", f"{of}..{commit}")
 
