@@ -49,6 +49,9 @@ class Tokenizer:
         ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
 
+    def has_token(self, name: str) -> bool:
+        return self._library.token_to_id(name) is not None
+
     def token_id(self, name: str) -> int:
         """Return the id of a sentinel. Raises `ModelError` if the tokenizer has none of that name."""
         number: int | None = self._library.token_to_id(name)
