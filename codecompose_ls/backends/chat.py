@@ -10,10 +10,11 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
-from codecompose_ls.backends.client import Client, Patience
+from codecompose_ls.backends.client import Client
 from codecompose_ls.backends.dialect import Dialect, Message
 from codecompose_ls.backends.masking import mask
 from codecompose_ls.backends.remote import plain
+from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import Cancelled
 from codecompose_ls.types import Piece, Sampling, Stop
 

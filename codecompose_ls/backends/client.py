@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from codecompose_ls import __version__
 from codecompose_ls.backends.address import is_loopback
-from codecompose_ls.backends.api_key import VARIABLE, ApiKey
+from codecompose_ls.backends.api_key import ApiKey
 from codecompose_ls.backends.circuit import Circuit
 from codecompose_ls.backends.events import ANSWER_BYTES, ENDED, Json, complaint, events, parsed
+from codecompose_ls.backends.failures import Busy, Failures, Refused
+from codecompose_ls.backends.request import Patience, Request
 from codecompose_ls.errors import BackendError
 from codecompose_ls.types import Piece
 
@@ -30,33 +31,10 @@ T = TypeVar("T")
 ATTEMPTS = 2
 #: Before the second try where the server does not say when, and the longest that it may ask for.
 BACK_OFF_S, LONGEST_WAIT_S = 0.1, 2.0
-#: Characters of a server's own message that are shown, and bytes that are read to find it.
-MESSAGE_CHARS, MESSAGE_BYTES = 200, 64 << 10
+#: Bytes that are read to find a server's own message.
+MESSAGE_BYTES = 64 << 10
 #: How long the end of an answer that is complete is waited for, so that its connection can serve again.
 DRAIN_S = 0.05
-
-TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds that each step may take: `read` is the longest silence, `total` is for the whole answer."""
-
-    connect: float = 1.0
-    read: float = 3.0
-    write: float = 3.0
-    pool: float = 1.0
-    total: float = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked: a path behind the server's address, and the JSON that is posted."""
-
-    path: str
-    body: Mapping[str, Any]
-    #: Fields that a server may not know: what it refuses is left out (None) or goes by the other name.
-    optional: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class Client:
@@ -78,7 +56,7 @@ class Client:
         self.circuit = Circuit(clock)
         #: Why the last request failed, in one line; empty again after a success.
         self.notice = ""
-        self._key, self._patience = key, patience
+        self._patience, self._failures = patience, Failures(url, key)
         self._clock, self._sleep = clock, sleep
         #: Fields that this server has refused.
         self._refused: set[str] = set()
@@ -93,6 +71,8 @@ class Client:
             limits=httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=60),
             # A proxy has no business between us and this machine.
             trust_env=not is_loopback(url),
+            # Where nothing is encrypted there are no certificates to read from disk.
+            verify=url.startswith("https:"),
             transport=transport,
         )
 
@@ -110,7 +90,7 @@ class Client:
             async with aclosing(self._answer(request, patience or self._patience)) as answer:
                 async for event in answer:
                     if message := complaint(event):
-                        raise BackendError(f"{self._server} says: {self._shown(message)}")
+                        raise self._failures.complaint(message)
                     heard = True
                     piece = Piece("", finish="stop") if event is ENDED else read(event)
                     if piece is not None:
@@ -118,7 +98,7 @@ class Client:
                         if piece.finish:
                             await drain(answer)
                             return
-                raise BackendError(f"{self._server} stopped in the midst of its answer")
+                raise self._failures.unfinished()
         except BackendError as error:
             heard = False
             self.notice = str(error)
@@ -148,7 +128,7 @@ class Client:
         except BackendError:
             raise
         except Exception as error:
-            raise self._failure(error, self._patience) from error
+            raise self._failures.broken(error, self._patience) from error
 
     def close(self) -> None:
         """Close every connection; from any thread."""
@@ -180,7 +160,7 @@ class Client:
         except BackendError:
             raise
         except Exception as error:
-            raise self._failure(error, patience) from error
+            raise self._failures.broken(error, patience) from error
 
     async def _chunks(self, response: httpx.Response, deadline: float) -> AsyncGenerator[bytes, None]:
         async with aclosing(response.aiter_raw()) as chunks:  # type: ignore[type-var]
@@ -201,7 +181,7 @@ class Client:
                 response = await self._within(deadline, self._send(request, patience))
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.RemoteProtocolError, httpx.ReadError) as error:
                 # Nothing came back: the server is starting, or has just closed a connection that had been idle.
-                failure, wait_s = self._failure(error, patience), BACK_OFF_S
+                failure, wait_s = self._failures.broken(error, patience), BACK_OFF_S
             else:
                 if response.status_code == 200:
                     return response
@@ -216,11 +196,7 @@ class Client:
             await self._sleep(wait_s)
 
     async def _send(self, request: Request, patience: Patience) -> httpx.Response:
-        body = dict(request.body)
-        for name in self._refused & request.optional.keys() & body.keys():
-            value, other = body.pop(name), request.optional[name]
-            if other is not None:
-                body[other] = value
+        body = request.without(self._refused)
         built = self._http.build_request("POST", self.url + request.path, json=body, timeout=self._timeout(patience))
         return await self._http.send(built, stream=True)
 
@@ -236,85 +212,21 @@ class Client:
     async def _within(self, deadline: float, work: Awaitable[T]) -> T:
         return await asyncio.wait_for(work, max(0.0, deadline - self._clock()))
 
-    # What is said of a failure.
-
-    @property
-    def _server(self) -> str:
-        return f"the model server at {self.url}"
-
-    def _shown(self, message: str) -> str:
-        """Return a server's message on one line, not at any length, and without the key."""
-        text = self._key.without(" ".join(message.split()))
-        text = "".join(character for character in text if character.isprintable())
-        return text if len(text) <= MESSAGE_CHARS else text[: MESSAGE_CHARS - 1] + "…"
-
     async def _refusal(self, response: httpx.Response, path: str) -> Refused:
-        """Say why a server has not answered with 200; the response is closed."""
-        status = response.status_code
+        """Read why a server has not answered with 200, and hang up."""
         try:
             reading = _read(response.aiter_raw(), limit=MESSAGE_BYTES)
-            message = self._shown(complaint(json.loads(await asyncio.wait_for(reading, self._patience.read))))
+            message = complaint(json.loads(await asyncio.wait_for(reading, self._patience.read)))
         except Exception:  # what it says beside the status may be anything
             message = ""
         finally:
             await response.aclose()
-        said = f" ({message})" if message else ""
-        if status in (TOO_MANY_REQUESTS, UNAVAILABLE):
-            wait_s = _seconds(response.headers.get("retry-after", ""))
-            asks = f", asks to wait {wait_s:.0f} s" if wait_s else ""
-            return Busy(f"{self._server} is busy{asks}{said}", status, message, wait_s=wait_s)
-        if status in (401, 403):
-            what = "refuses the API key" if self._key else "wants an API key"
-            text = f"{self._server} {what}{said}: set {VARIABLE} or the keyring"
-        elif status == 404:
-            text = f"{self._server} has no {path}, or not the model asked for{said}"
-        elif any(word in message.lower() for word in ("suffix", "infill", "insert")):
-            text = f"{self._server} cannot fill in itself{said}: set 'backend_template' to the model's family"
-        else:
-            text = f"{self._server} answers {status}{said}"
-        return Refused(text, status, message)
-
-    def _failure(self, error: Exception, patience: Patience) -> BackendError:
-        """Say what went wrong on the way."""
-        import httpx
-
-        cause = str(error) or type(error).__name__
-        if isinstance(error, asyncio.TimeoutError):
-            said = f"was not done within {patience.total:g} s"
-        elif isinstance(error, httpx.ConnectTimeout):
-            said = f"cannot be reached within {patience.connect:g} s"
-        elif isinstance(error, httpx.ConnectError):
-            said = f"cannot be reached ({self._shown(cause)}): is it running?"
-        elif isinstance(error, httpx.PoolTimeout):
-            said = "has too many requests of ours to answer"
-        elif isinstance(error, httpx.TimeoutException):
-            said = f"has said nothing for {patience.read:g} s"
-        elif isinstance(error, httpx.TransportError):
-            said = f"broke off ({self._shown(cause)})"
-        else:
-            said = f"cannot be asked ({type(error).__name__})"
-        return BackendError(f"{self._server} {said}")
+        return self._failures.refusal(response, path, message)
 
     def _timeout(self, patience: Patience) -> httpx.Timeout:
         import httpx
 
         return httpx.Timeout(connect=patience.connect, read=patience.read, write=patience.write, pool=patience.pool)
-
-
-class Refused(BackendError):
-    """A server has answered, but not what was asked; `message` is its own."""
-
-    def __init__(self, text: str, status: int, message: str) -> None:
-        super().__init__(text)
-        self.status, self.message = status, message
-
-
-class Busy(Refused):
-    """A server asks to be left alone for `wait_s` seconds; 0 when it does not say for how long."""
-
-    def __init__(self, text: str, status: int, message: str, *, wait_s: float) -> None:
-        super().__init__(text, status, message)
-        self.wait_s = wait_s
 
 
 async def drain(stream: AsyncIterator[object]) -> None:
@@ -336,11 +248,3 @@ async def _read(chunks: AsyncIterator[bytes], *, limit: int) -> bytes:
         if len(body) > limit:
             raise BackendError("the model server says more than an answer can be; it is cut off")
     return bytes(body)
-
-
-def _seconds(retry_after: str) -> float:
-    """Read Retry-After (RFC 9110 10.2.3) where it is a number; a date is for browsers."""
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        return 0.0

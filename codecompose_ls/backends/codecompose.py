@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codecompose_ls.backends.client import Request
 from codecompose_ls.backends.openai import OpenAI
+from codecompose_ls.backends.request import Request
 from codecompose_ls.prompt.templates import FimTemplate
 from codecompose_ls.types import Context, Sampling
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from codecompose_ls.backends import address, api_key
 from codecompose_ls.backends.backend import Backend
 from codecompose_ls.backends.chat import PATIENCE, Chat, RemoteChat
-from codecompose_ls.backends.client import Client, Patience
+from codecompose_ls.backends.client import Client
 from codecompose_ls.backends.codecompose import CodeCompose
 from codecompose_ls.backends.dialect import Dialect
 from codecompose_ls.backends.fallback import Fallback
@@ -15,6 +15,7 @@ from codecompose_ls.backends.llamacpp import LlamaCpp
 from codecompose_ls.backends.ollama import Ollama
 from codecompose_ls.backends.openai import OpenAI
 from codecompose_ls.backends.remote import RemoteBackend
+from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import InputError
 from codecompose_ls.prompt.templates import FAMILIES
 from codecompose_ls.settings import Settings

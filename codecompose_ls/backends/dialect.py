@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from codecompose_ls.backends.client import Request
 from codecompose_ls.backends.events import Json
+from codecompose_ls.backends.request import Request
 from codecompose_ls.prompt.templates import FimTemplate
 from codecompose_ls.types import Context, Piece, Sampling
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from codecompose_ls.backends.client import Request
 from codecompose_ls.backends.dialect import Message
 from codecompose_ls.backends.events import Json, dig, number_at, text_at
 from codecompose_ls.backends.openai import OpenAI
+from codecompose_ls.backends.request import Request
 from codecompose_ls.prompt.templates import FimTemplate
 from codecompose_ls.prompt.text import prompt_text, stop_texts
 from codecompose_ls.types import Context, Piece, Sampling

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from codecompose_ls.backends.client import Request
 from codecompose_ls.backends.dialect import Message, spread
 from codecompose_ls.backends.events import Json, dig, number_at, text_at
+from codecompose_ls.backends.request import Request
 from codecompose_ls.prompt.templates import FimTemplate
 from codecompose_ls.prompt.text import prompt_text, stop_texts
 from codecompose_ls.types import Context, Piece, Sampling

@@ -13,9 +13,11 @@ from dataclasses import replace
 
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.backends.circuit import State
-from codecompose_ls.backends.client import Client, Patience, Refused, Request
+from codecompose_ls.backends.client import Client
 from codecompose_ls.backends.dialect import Dialect
+from codecompose_ls.backends.failures import Refused
 from codecompose_ls.backends.masking import mask_context
+from codecompose_ls.backends.request import Patience, Request
 from codecompose_ls.errors import BackendError, Cancelled
 from codecompose_ls.prompt.build import PREFIX_SHARE
 from codecompose_ls.prompt.templates import FimTemplate

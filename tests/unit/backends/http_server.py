@@ -91,8 +91,8 @@ class HttpServer:
                 begun = b"" if more.cancelled() else more.result()
                 if telling.exception() or (answer and answer[-1] == CUT):
                     return
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # it was stopped, or the client has left
         finally:
             writer.close()
 

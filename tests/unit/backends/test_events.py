@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ async def test_nothing_is_read_behind_the_end() -> None:
 async def test_a_chunk_may_end_anywhere(cuts: list[int], end: bytes) -> None:
     body = end.join([SSE_A, b"", SSE_B, b"", b"data: [DONE]", b"", b""])
     places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    parts = [body[start:stop] for start, stop in zip(places, places[1:], strict=False)]
+    parts = [body[start:stop] for start, stop in pairwise(places)]
     assert await read(*parts) == [A, B, ENDED]
 
 
