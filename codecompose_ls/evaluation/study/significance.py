@@ -37,6 +37,12 @@ def kruskal_wallis(groups: Mapping[str, Sequence[float]]) -> list[PairTest]:
     return tests
 
 
+def least_p(n: int) -> float:
+    """Return p where `n` values in two groups of the same size do not overlap at all: it cannot be less."""
+    half = n // 2
+    return _kruskal(range(half), range(half, n))[1]
+
+
 def _kruskal(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
     """Return H and p as scipy has them; without any difference at all, where ranks say nothing, 0 and 1."""
     from scipy.stats import kruskal
