@@ -85,7 +85,9 @@ class Verdict:
         )
 
 
-def verdict(base: Sequence[Outcome], tuned: Sequence[Outcome], *, measured_at: str) -> Verdict:
+def verdict(
+    base: Sequence[Outcome], tuned: Sequence[Outcome], *, measured_at: str, retention: HeadToHead | None = None
+) -> Verdict:
     """Judge two models by their outcomes on the same cases, in the same order (docs/metrics.md, The gate)."""
     found = head_to_head(base, tuned)
     reasons = []
@@ -95,7 +97,7 @@ def verdict(base: Sequence[Outcome], tuned: Sequence[Outcome], *, measured_at: s
         reasons.append("the hidden text is not significantly likelier")
     if found.only_base > found.only_tuned:
         reasons.append("fewer lines are exactly right")
-    return Verdict(measured_at, found, tuple(reasons))
+    return Verdict(measured_at, found, tuple(reasons), retention)
 
 
 def gate_cases(source: Source, *, most: int = CASES, seed: int = 0) -> list[Case]:

@@ -28,6 +28,7 @@ __all__ = [
     "SHIPPED",
     "Entry",
     "add",
+    "check_new",
     "entries",
     "entry",
     "promote",
@@ -101,13 +102,10 @@ def add(folder: Path, name: str) -> Path:
 
 def take(files: Files, name: str, *, expected: Mapping[str, str] | None = None) -> Path:
     """Add a model of these files, whose SHA-256 must be the `expected` ones, if given."""
-    if not is_name(name) or name == SHIPPED:
-        rules = "at most 64 letters, digits, '.', '_' and '-', a letter or a digit first, and not 'base'"
-        raise ModelError(f"'{name}' cannot be the name of a model: {rules}")
+    check_new(name)
     with _changing():
         target = models() / name
-        if target.exists():
-            raise ModelError(f"there is a model '{name}' already: choose another name, or remove it first")
+        check_new(name)
         with bases.beside() as beside:
             copy(files, beside, expected=expected)
             if is_adapter(beside):
@@ -115,6 +113,15 @@ def take(files: Files, name: str, *, expected: Mapping[str, str] | None = None) 
                 bases.keep(bases.base_folder(beside, name=name))
             os.rename(beside, target)
         return target
+
+
+def check_new(name: str) -> None:
+    """Raise `ModelError` where a model cannot be added under this name."""
+    if not is_name(name) or name == SHIPPED:
+        rules = "at most 64 letters, digits, '.', '_' and '-', a letter or a digit first, and not 'base'"
+        raise ModelError(f"'{name}' cannot be the name of a model: {rules}")
+    if (models() / name).exists():
+        raise ModelError(f"there is a model '{name}' already: choose another name, or remove it first")
 
 
 def unused(stem: str) -> str:

@@ -18,6 +18,7 @@ from codecompose_ls.evaluation.gate import (
     retention_cases,
     verdict,
 )
+from codecompose_ls.evaluation.head_to_head import head_to_head
 from codecompose_ls.evaluation.history import replay
 from codecompose_ls.evaluation.projects import project_at
 from codecompose_ls.evaluation.results import Outcome
@@ -78,8 +79,8 @@ def test_too_few_lines_prove_nothing() -> None:
 
 
 def test_a_verdict_survives_json() -> None:
-    found = verdict(answers(), answers(gain=0.1), measured_at="f00")
-    kept = Verdict(found.measured_at, found.lines, found.reasons, retention=found.lines)
+    general = head_to_head(answers(), answers(gain=-0.1))
+    kept = verdict(answers(), answers(gain=0.1), measured_at="f00", retention=general)
 
     value = json.loads(json.dumps(kept.to_json()))
 

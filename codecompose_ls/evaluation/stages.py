@@ -1,0 +1,114 @@
+"""The stages of a tune on disk: what each of them has come to, so that the same command goes on after a kill.
+
+CACHE/tuning/KEY/measured        weights of the run that the gate measures
+                 verdict.json    what the gate found
+                 final           weights of the run on the whole project
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codecompose_ls import folders
+from codecompose_ls.errors import InputError
+from codecompose_ls.evaluation.gate import Verdict
+from codecompose_ls.tuning.atomic_file import atomic_file
+
+#: What nobody went on with for so long is thrown away.
+_FORGOTTEN_S = 30 * 86_400
+METADATA = "codecompose.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a run's codecompose.json says of it: losses are in nats a token, on validation files."""
+
+    documents: int
+    steps: int
+    best_step: int
+    tokens: int
+    minutes: float
+    base_loss: float
+    tuned_loss: float
+    stopped: str
+
+    @property
+    def best_tokens(self) -> int:
+        """How many tokens had been learnt from when the weights were best; every step takes about as many."""
+        return self.tokens * self.best_step // max(1, self.steps)
+
+
+class Stages:
+    """The stages under one key, which stands for everything that decides what comes out."""
+
+    def __init__(self, key: str) -> None:
+        self.folder = folders.cache() / "tuning" / key
+        self.measured, self.final = self.folder / "measured", self.folder / "final"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes away, and clear away what was never finished; raises `InputError`."""
+        from filelock import FileLock, Timeout
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for other in self.folder.parent.iterdir():
+                if other != self.folder and other.stat().st_mtime < time.time() - _FORGOTTEN_S:
+                    shutil.rmtree(other, ignore_errors=True)
+            with FileLock(self.folder / ".lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise InputError("the same tune is running already; wait for it, or stop it") from error
+
+    def training(self, run: Path) -> Training | None:
+        """Return what a run has come to, if it has come to its end."""
+        if not (run / METADATA).is_file() or (run / ".checkpoints").is_dir():
+            return None
+        return training_of(run)
+
+    def verdict(self) -> Verdict | None:
+        """Return what the gate found, if it was asked to its end."""
+        try:
+            return Verdict.from_json(json.loads((self.folder / "verdict.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def keep(self, verdict: Verdict) -> None:
+        with atomic_file(self.folder / "verdict.json") as partial:
+            partial.write_text(json.dumps(verdict.to_json(), indent=2) + "\n", encoding="utf-8")
+
+    def forget(self) -> None:
+        """Delete it all: what came of it is elsewhere."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def training_of(run: Path) -> Training:
+    """Return what a run's folder says of it, stopped early or not."""
+    about = json.loads((run / METADATA).read_text(encoding="utf-8"))
+    told, losses = about["provenance"], about["evaluation"]["validation"]
+    return Training(
+        documents=told["documents"],
+        steps=told["steps"],
+        best_step=told["best_step"],
+        tokens=told["tokens"],
+        minutes=told["minutes"],
+        base_loss=losses["base"],
+        tuned_loss=losses["tuned"],
+        stopped=told["stopped"],
+    )
+
+
+def mark(run: Path, *, provenance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> None:
+    """Add to what a model's folder says of where it comes from and what it is worth."""
+    about = json.loads((run / METADATA).read_text(encoding="utf-8"))
+    about["provenance"] |= dict(provenance)
+    about["evaluation"] |= dict(evaluation)
+    with atomic_file(run / METADATA) as partial:
+        partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
