@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codecompose_ls.backends.backend import Priority
-from codecompose_ls.backends.local import ANSWER_TOKENS, CHARACTERS_PER_TOKEN, HEADER_TOKENS, PriorOf
+from codecompose_ls.backends.local import ANSWER_TOKENS, CHARACTERS_PER_TOKEN, HEADER_TOKENS, OUTDATED, PriorOf
 from codecompose_ls.errors import ModelError
 from codecompose_ls.inference.decoding import Prior, RuledOut
 from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.inference.torch.chat import ChatTokenizer
 from codecompose_ls.inference.torch.engine import Request, TorchEngine
 from codecompose_ls.inference.torch.network import load_network
+from codecompose_ls.models.bases import is_outdated
 from codecompose_ls.models.files import ADAPTER_CONFIG, METADATA, TOKENIZER, read_json
 from codecompose_ls.prompt.build import PREFIX_SHARE, build_prompt
 from codecompose_ls.prompt.families import find_family
@@ -46,7 +47,7 @@ class TorchBackend:
         prior_of: PriorOf | None = None,
         fim: bool = True,
     ) -> None:
-        self.model = folder.name
+        self.model, self.notice = folder.name, ""
         self._folder = folder
         self._tokenizer = Tokenizer(folder / TOKENIZER)
         self._template = _family(folder, self._tokenizer)
@@ -62,6 +63,7 @@ class TorchBackend:
         """Return a view in which an adapter answers, in the same batch as all others; closing any closes all."""
         view = copy.copy(self)
         view.model, view._adapter = adapter.name, adapter
+        view.notice = OUTDATED if is_outdated(read_json(adapter / METADATA)) else ""
         view._virtual_tokens = int(read_json(adapter / ADAPTER_CONFIG).get("num_virtual_tokens") or 0)
         return view
 

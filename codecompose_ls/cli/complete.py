@@ -94,7 +94,7 @@ def _offset(path: Path, text: str, line: int, column: int) -> int:
 
 
 async def _complete(request: CompletionRequest, settings: Settings, root: Path) -> Answer:
-    from codecompose_ls.backends.local import LocalBackend
+    from codecompose_ls.backends import on_disk
     from codecompose_ls.completion.pipeline import Pipeline
     from codecompose_ls.errors import EngineError
     from codecompose_ls.index.prior import prior_of
@@ -107,7 +107,7 @@ async def _complete(request: CompletionRequest, settings: Settings, root: Path) 
         upkeep = Upkeep(root, settings.ignore)
         upkeep.load()
         prior = prior_of(lambda context: (upkeep.workspace, request.document.path))
-    backend = LocalBackend(resolve(settings.model), threads=settings.threads, prior_of=prior)
+    backend = on_disk.load(resolve(settings.model), threads=settings.threads, prior_of=prior)
     pipeline = Pipeline(backend, settings)
     try:
         answer = await pipeline.complete(request)

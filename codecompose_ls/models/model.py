@@ -35,7 +35,7 @@ from codecompose_ls.models.files import (
     weight_files,
 )
 
-__all__ = ["Architecture", "Array", "Model", "content_hash", "load_model"]
+__all__ = ["Architecture", "Array", "Model", "content_hash", "foreign", "load_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +163,9 @@ def _said(folder: Path, metadata: Mapping[str, Any]) -> tuple[str, int, object]:
     return family, context, metadata.get("tokenizer_hash")
 
 
-def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
-    """Read config.json; what it leaves out has the default of LlamaConfig."""
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if not isinstance(rope, dict):
-        raise damaged(folder, f"config.json says {rope!r} where the parameters of rotary positions belong")
+def foreign(config: Mapping[str, Any]) -> str:
+    """Say what in a config.json is not as in the Llama decoders that we know; nothing if it describes one."""
+    rope = _rope(config) if isinstance(_rope(config), dict) else {}
     expected = {
         "model_type": (config.get("model_type"), "llama"),
         "hidden_act": (config.get("hidden_act", "silu"), "silu"),
@@ -175,11 +173,22 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
         "mlp_bias": (config.get("mlp_bias", False), False),
         "rope_type": (rope.get("rope_type", rope.get("type", "default")), "default"),
     }
-    for key, (value, known) in expected.items():
-        if value != known:
-            raise ModelError(
-                f"the model at {folder} cannot be served: config.json says {key} {value!r}, we know {known!r}"
-            )
+    differing = ((key, *values) for key, values in expected.items() if values[0] != values[1])
+    return next((f"config.json says {key} {value!r}, we know {known!r}" for key, value, known in differing), "")
+
+
+def _rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    rope: Mapping[str, Any] = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    return rope
+
+
+def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
+    """Read config.json; what it leaves out has the default of LlamaConfig."""
+    rope = _rope(config)
+    if not isinstance(rope, dict):
+        raise damaged(folder, f"config.json says {rope!r} where the parameters of rotary positions belong")
+    if difference := foreign(config):
+        raise ModelError(f"the model at {folder} cannot be served: {difference}")
     try:
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
         architecture = Architecture(
