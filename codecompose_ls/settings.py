@@ -77,6 +77,12 @@ class Settings:
     telemetry: bool = _setting(True, "count suggestions in a local database; nothing leaves the machine")
     log_level: str = _setting("warning", "what the log on stderr holds", choices=("debug", "info", "warning", "error"))
 
+    @property
+    def backend_parts(self) -> tuple[object, ...]:
+        """What a backend is made from: where any of it changes, another one is wanted."""
+        names = ("model", "threads", *(name for name in _FIELDS if name.startswith("backend")))
+        return tuple(getattr(self, name) for name in names)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

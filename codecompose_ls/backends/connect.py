@@ -1,62 +1,61 @@
-"""From the settings to who answers: the local engine, a server, or a server with the local engine behind it."""
+"""From the settings to who answers: the local engine, a server, or a server with the local engine behind it.
+
+What only servers need is imported when one is named.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from codecompose_ls.backends import address, api_key
-from codecompose_ls.backends.backend import Backend
-from codecompose_ls.backends.chat import PATIENCE, Chat, RemoteChat
-from codecompose_ls.backends.client import Client
-from codecompose_ls.backends.codecompose import CodeCompose
-from codecompose_ls.backends.dialect import Dialect
-from codecompose_ls.backends.fallback import Fallback
-from codecompose_ls.backends.llamacpp import LlamaCpp
-from codecompose_ls.backends.ollama import Ollama
-from codecompose_ls.backends.openai import OpenAI
-from codecompose_ls.backends.remote import RemoteBackend
-from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import InputError
-from codecompose_ls.prompt.templates import FAMILIES
 from codecompose_ls.settings import Settings
 
-DIALECTS: dict[str, Callable[[], Dialect]] = {
-    "codecompose": CodeCompose,
-    "openai": OpenAI,
-    "llamacpp": LlamaCpp,
-    "ollama": Ollama,
-}
-LOCAL, SERVER = "local", "server"
+if TYPE_CHECKING:
+    from codecompose_ls.backends.backend import Backend
+    from codecompose_ls.backends.chat import Chat
+    from codecompose_ls.backends.client import Client
+    from codecompose_ls.backends.dialect import Dialect
+    from codecompose_ls.backends.remote import RemoteBackend
+    from codecompose_ls.backends.request import Patience
+
+#: The model on this machine; no assistant; a server that applies the template itself.
+LOCAL, NONE, SERVER = "local", "none", "server"
 
 
 def connect(settings: Settings, *, local: Callable[[], Backend]) -> Backend:
     """Return the backend that the settings name; `local` loads the model on this machine.
 
-    Blocks while a local model loads; no server is asked yet. Raises `InputError` for settings that cannot be used
-    together, and what `local` raises.
+    Blocks while a local model loads; no server is asked yet. Raises `InputError` for settings that do not go together,
+    and what `local` raises.
     """
     if settings.backend == LOCAL:
         return local()
+    from codecompose_ls.backends.fallback import Fallback
+
     remote = connect_remote(settings)
     return Fallback(remote, local) if settings.backend_fallback else remote
 
 
 def connect_remote(settings: Settings) -> RemoteBackend:
     """Return the server's side alone. Raises `InputError`."""
-    dialect = DIALECTS[settings.backend]()
-    url = _url(settings.backend_url, dialect, setting="backend_url")
-    model = _model(settings.backend_model, dialect, setting="backend_model", protocol=settings.backend)
+    from codecompose_ls.backends.remote import RemoteBackend
+    from codecompose_ls.backends.request import Patience
+    from codecompose_ls.prompt.templates import FAMILIES
+
+    dialect = dialect_of(settings.backend)
+    url = _address(settings.backend_url, dialect, setting="backend_url")
+    model = _named(settings.backend_model, dialect, setting="backend_model", protocol=settings.backend)
     family = settings.backend_template
     if family != SERVER and family not in FAMILIES:
         known = ", ".join((SERVER, *FAMILIES))
         raise InputError(f"setting 'backend_template' must be one of {known}, not {family!r}")
     total = settings.backend_timeout_ms / 1000
     read, start = min(settings.backend_read_timeout_ms / 1000, total), settings.backend_connect_timeout_ms / 1000
-    patience = Patience(connect=start, read=read, write=read, pool=start, total=total)
     return RemoteBackend(
-        Client(url, key=api_key.find(address.host_of(url)), patience=patience),
+        _client(url, Patience(connect=start, read=read, write=read, pool=start, total=total)),
         dialect,
-        name=_name(model or settings.backend, url),
+        name=_title(model or settings.backend, url),
         model=model,
         template=FAMILIES.get(family),
         context=settings.backend_context,
@@ -65,35 +64,64 @@ def connect_remote(settings: Settings) -> RemoteBackend:
 
 def connect_chat(settings: Settings) -> Chat | None:
     """Return the model that the assistants talk to; None where the settings name none. Raises `InputError`."""
-    if settings.chat == "none":
+    if settings.chat == NONE:
         return None
-    dialect = DIALECTS[settings.chat]()
-    url = _url(settings.chat_url, dialect, setting="chat_url")
-    model = _model(settings.chat_model, dialect, setting="chat_model", protocol=settings.chat)
-    client = Client(url, key=api_key.find(address.host_of(url)), patience=PATIENCE)
-    return RemoteChat(client, dialect, name=_name(model or settings.chat, url), model=model)
+    from codecompose_ls.backends.chat import PATIENCE, RemoteChat
+
+    dialect = dialect_of(settings.chat)
+    url = _address(settings.chat_url, dialect, setting="chat_url")
+    model = _named(settings.chat_model, dialect, setting="chat_model", protocol=settings.chat)
+    return RemoteChat(_client(url, PATIENCE), dialect, name=_title(model or settings.chat, url), model=model)
+
+
+def dialect_of(protocol: str) -> Dialect:
+    """Return what speaks one of `settings.PROTOCOLS`."""
+    from codecompose_ls.backends.codecompose import CodeCompose
+    from codecompose_ls.backends.llamacpp import LlamaCpp
+    from codecompose_ls.backends.ollama import Ollama
+    from codecompose_ls.backends.openai import OpenAI
+
+    dialects: dict[str, Callable[[], Dialect]] = {
+        "codecompose": CodeCompose,
+        "openai": OpenAI,
+        "llamacpp": LlamaCpp,
+        "ollama": Ollama,
+    }
+    return dialects[protocol]()
 
 
 def title(settings: Settings) -> str:
-    """Return what the status calls the model that the settings name."""
+    """Return what a person calls the model that the settings name."""
     if settings.backend == LOCAL:
         return settings.model
-    url = settings.backend_url or DIALECTS[settings.backend]().default_url
-    return _name(settings.backend_model or settings.backend, url)
+    url = settings.backend_url or dialect_of(settings.backend).default_url
+    return _title(settings.backend_model or settings.backend, url)
 
 
-def _name(model: str, url: str) -> str:
-    return f"{model}@{address.host_of(url)}"
+def _title(model: str, url: str) -> str:
+    from codecompose_ls.backends.address import host_of
+
+    return f"{model}@{host_of(url)}"
 
 
-def _url(url: str, dialect: Dialect, *, setting: str) -> str:
+def _client(url: str, patience: Patience) -> Client:
+    from codecompose_ls.backends.address import host_of
+    from codecompose_ls.backends.api_key import find
+    from codecompose_ls.backends.client import Client
+
+    return Client(url, key=find(host_of(url)), patience=patience)
+
+
+def _address(url: str, dialect: Dialect, *, setting: str) -> str:
+    from codecompose_ls.backends.address import check
+
     try:
-        return address.check(url or dialect.default_url)
+        return check(url or dialect.default_url)
     except InputError as error:
         raise InputError(f"setting {setting!r}: {error}") from error
 
 
-def _model(name: str, dialect: Dialect, *, setting: str, protocol: str) -> str:
+def _named(name: str, dialect: Dialect, *, setting: str, protocol: str) -> str:
     if dialect.needs_model and not name:
         raise InputError(f"the backend '{protocol}' needs the setting {setting!r}: the name of a model it serves")
     return name

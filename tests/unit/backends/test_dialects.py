@@ -12,11 +12,12 @@ import pytest
 
 from codecompose_ls.backends.api_key import ApiKey
 from codecompose_ls.backends.client import Client
-from codecompose_ls.backends.connect import DIALECTS
+from codecompose_ls.backends.connect import dialect_of
 from codecompose_ls.backends.dialect import Dialect, Message
 from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import BackendError
 from codecompose_ls.prompt.templates import CODECOMPOSE, FAMILIES, QWEN25_CODER, FimTemplate
+from codecompose_ls.settings import PROTOCOLS
 from codecompose_ls.types import Context, Piece, Sampling
 
 CONTEXT = Context("python", "src/app.py", "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n")
@@ -26,7 +27,7 @@ NAME = "some-model"
 
 
 def asked(protocol: str, context: Context = CONTEXT, template: FimTemplate | None = None) -> tuple[str, Any]:
-    request = DIALECTS[protocol]().completion(context, EIGHT, model=NAME, template=template)
+    request = dialect_of(protocol).completion(context, EIGHT, model=NAME, template=template)
     return request.path, json.loads(json.dumps(request.body))
 
 
@@ -40,7 +41,7 @@ async def answered(protocol: str, body: str, *, chat: bool = False, kind: str = 
         return httpx.Response(200, content=said(), headers={"Content-Type": kind})
 
     client = Client("http://127.0.0.1:1", key=ApiKey(""), patience=Patience(), transport=httpx.MockTransport(answer))
-    dialect: Dialect = DIALECTS[protocol]()
+    dialect: Dialect = dialect_of(protocol)
     if chat:
         request = dialect.chat([Message("user", "hello")], EIGHT, model=NAME)
         read = dialect.chat_piece
@@ -97,8 +98,8 @@ def test_ollama_is_never_without_a_suffix_for_then_it_talks() -> None:
 def test_sampling_is_passed_on() -> None:
     warm = Sampling(max_tokens=8, temperature=0.5, top_p=0.9, top_k=40, seed=7)
     wanted = {"temperature": 0.5, "top_p": 0.9, "seed": 7}
-    for protocol in DIALECTS:
-        body = DIALECTS[protocol]().completion(CONTEXT, warm, model=NAME, template=None).body
+    for protocol in PROTOCOLS:
+        body = dialect_of(protocol).completion(CONTEXT, warm, model=NAME, template=None).body
         options = body.get("options", body)
         assert {name: options[name] for name in wanted} == wanted
         if protocol in ("llamacpp", "ollama"):
@@ -108,7 +109,7 @@ def test_sampling_is_passed_on() -> None:
 # Who applies the template.
 
 
-@pytest.mark.parametrize("protocol", DIALECTS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_template_is_applied_by_exactly_one_side(protocol: str, family: str) -> None:
     template = FAMILIES[family]
@@ -273,8 +274,8 @@ async def test_a_talk(protocol: str, body: str) -> None:
 def test_what_a_talk_asks() -> None:
     messages = [Message("system", "be brief"), Message("user", "hello")]
     paths = {}
-    for protocol in DIALECTS:
-        request = DIALECTS[protocol]().chat(messages, EIGHT, model=NAME)
+    for protocol in PROTOCOLS:
+        request = dialect_of(protocol).chat(messages, EIGHT, model=NAME)
         paths[protocol] = request.path
         assert request.body["messages"] == [
             {"role": "system", "content": "be brief"},
@@ -304,7 +305,7 @@ async def test_an_error_in_the_midst_of_an_answer(protocol: str, body: str) -> N
         await answered(protocol, body)
 
 
-@pytest.mark.parametrize("protocol", DIALECTS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     "body", ['{"choices": 7}', '{"content": ["x"]}', '{"response": {}}', '{"choices":[{"text":null}]}']
 )
@@ -316,14 +317,14 @@ async def test_an_answer_of_another_shape_is_no_answer(protocol: str, body: str)
 def test_the_models_that_a_server_lists() -> None:
     listing = {"object": "list", "data": [{"id": "base"}, {"id": "tuned"}]}
     for protocol in ("codecompose", "openai", "llamacpp"):
-        assert DIALECTS[protocol]().model_names(listing) == ["base", "tuned"]
-    assert DIALECTS["ollama"]().model_names({"models": [{"name": "qwen2.5-coder:1.5b"}]}) == ["qwen2.5-coder:1.5b"]
-    for protocol in DIALECTS:
-        assert DIALECTS[protocol]().model_names({"data": 7, "models": None}) == []
+        assert dialect_of(protocol).model_names(listing) == ["base", "tuned"]
+    assert dialect_of("ollama").model_names({"models": [{"name": "qwen2.5-coder:1.5b"}]}) == ["qwen2.5-coder:1.5b"]
+    for protocol in PROTOCOLS:
+        assert dialect_of(protocol).model_names({"data": 7, "models": None}) == []
 
 
 def test_what_warms_a_server_up() -> None:
-    warm_up = {name: make().warm_up(CONTEXT, model=NAME, template=None) for name, make in DIALECTS.items()}
+    warm_up = {name: dialect_of(name).warm_up(CONTEXT, model=NAME, template=None) for name in PROTOCOLS}
     assert warm_up["openai"] is warm_up["codecompose"] is None
     assert warm_up["llamacpp"] is not None and warm_up["llamacpp"].body["n_predict"] == 0
     # Without a prompt Ollama loads the model and says that it is done.
