@@ -166,6 +166,16 @@ class Answer:
     stages: dict[str, float] = field(default_factory=dict)
 
 
+class Turn(Protocol):
+    """One turn of a talk; `role` is "system", "user" or "assistant"."""
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def content(self) -> str: ...
+
+
 class Stop(Protocol):
     """Set from the event loop, read by the engine between two tokens; `threading.Event` is one."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop
+from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop, Turn
 
 
 class Priority(IntEnum):
@@ -78,3 +78,15 @@ class PromptBackend(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TalkBackend(PromptBackend, Protocol):
+    """One that may know a chat template."""
+
+    @property
+    def chats(self) -> bool: ...
+
+    def talk(self, messages: Sequence[Turn]) -> Prompt:
+        """Apply the chat template. Raises `ModelError` for a model without one, `InputError` for what it refuses."""
+        ...

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.backends.local import ANSWER_TOKENS, CHARACTERS_PER_TOKEN, HEADER_TOKENS, OUTDATED, PriorOf
@@ -23,10 +22,7 @@ from codecompose_ls.models.files import ADAPTER_CONFIG, METADATA, TOKENIZER, rea
 from codecompose_ls.prompt.build import PREFIX_SHARE, build_prompt
 from codecompose_ls.prompt.families import find_family
 from codecompose_ls.prompt.templates import FAMILIES, FimTemplate
-from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop
-
-if TYPE_CHECKING:
-    from codecompose_ls.backends.dialect import Message
+from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop, Turn
 
 #: Longest prompt for a completion: the model may read more, but whoever types does not wait for that.
 PROMPT_TOKENS = 2048
@@ -110,14 +106,14 @@ class TorchBackend:
             stops |= {self._tokenizer.token_id(name) for name in self._template.stop}
         return Prompt(tuple(ids or sorted(self._end_ids)[:1]), stops)
 
-    def talk(self, messages: Sequence[Message]) -> Prompt:
+    def talk(self, messages: Sequence[Turn]) -> Prompt:
         """Apply the chat template. Raises `ModelError` for a model without one, `InputError` for what it refuses."""
         return Prompt(tuple(self._chat.talk(messages)), self._end_ids)
 
     def answer(self, prompt: Prompt, sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
         return self._answer(prompt, sampling, stop)
 
-    async def chat(self, messages: Sequence[Message], sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
+    async def chat(self, messages: Sequence[Turn], sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
         """Yield the next turn as it is generated."""
         prompt = await asyncio.to_thread(self.talk, messages)
         async with aclosing(self._answer(prompt, sampling, stop)) as pieces:

@@ -41,15 +41,17 @@ def run(args: argparse.Namespace) -> int:
         import uvicorn
     except ModuleNotFoundError as error:
         raise MissingExtraError("serve", error.name or "fastapi") from error
-    from codecompose_ls.service import access, placement
+    from codecompose_ls.service import access
     from codecompose_ls.service.app import create_app
+    from codecompose_ls.service.catalogue import Catalogue
+    from codecompose_ls.service.shelf import DiskShelf
 
     tokens = access.read_tokens(args.token_file)
     made_up = None if tokens else access.generated()
-    catalogue = placement.catalogue(names=args.model, engine=args.engine, threads=args.threads)
-    app = create_app(catalogue, tokens or access.Tokens([made_up or ""]))
+    shelf = DiskShelf(args.model, engine=args.engine, threads=args.threads)
+    app = create_app(Catalogue(shelf), tokens or access.Tokens([made_up or ""]))
     listener = _listen(args.host, args.port)
-    _say(args, listener, made_up, [card.name for card in catalogue.cards()])
+    _say(args, listener, made_up, [card.name for card in shelf.cards()])
     # Paths and status only: what is asked and answered stays out of every log.
     uvicorn.Server(uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2)).run([listener])
     return 0

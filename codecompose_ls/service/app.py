@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from codecompose_ls import __version__
-from codecompose_ls.service import completions, faults, listing
+from codecompose_ls.service import chat, completions, faults, listing
 from codecompose_ls.service.access import Access, Tokens
 from codecompose_ls.service.catalogue import Catalogue
 from codecompose_ls.service.exchange import Exchange
@@ -20,11 +20,11 @@ def create_app(catalogue: Catalogue, tokens: Tokens, *, routers: Iterable[APIRou
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        catalogue.close()
+        await catalogue.close()
 
     # No pages about the API: they would be open to anybody, and load scripts from elsewhere.
     app = FastAPI(title="CodeCompose LS", version=__version__, openapi_url=None, lifespan=lifespan)
-    for router in (completions.router(catalogue), listing.router(catalogue), *routers):
+    for router in (completions.router(catalogue), chat.router(catalogue), listing.router(catalogue), *routers):
         app.include_router(router)
 
     @app.get("/health")

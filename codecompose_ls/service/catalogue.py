@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from codecompose_ls.backends.backend import PromptBackend
 from codecompose_ls.service.faults import Fault
 
-#: Backends kept in memory; the one used longest ago goes first.
+#: Weights kept in memory; those used longest ago go first.
 LOADED = 4
 
 
@@ -25,57 +26,74 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a model's weights are, and which engine runs them."""
+class Weights:
+    """What is loaded as one: a folder as it was at a time (ns), and the engine that runs it."""
 
     folder: Path
     engine: str
+    stamp: int
+
+
+class Shelf(Protocol):
+    """Where models come from. All of it may take a while, so it is called in threads."""
+
+    def cards(self) -> Sequence[Card]:
+        """List what there is now."""
+        ...
+
+    def find(self, name: str) -> tuple[Weights, Path | None] | None:
+        """Return a model's weights, and the adapter on them that answers under this name; None for an unknown one."""
+        ...
+
+    def load(self, weights: Weights) -> PromptBackend:
+        """Start the engine. Raises `ModelError`, `EngineError` or `MissingExtraError`."""
+        ...
+
+    def adapt(self, backend: PromptBackend, adapter: Path) -> PromptBackend:
+        """Return the backend as an adapter on it answers."""
+        ...
 
 
 class Catalogue:
-    """Loads a model when it is first asked for.
+    """Loads a model when it is first asked for, and forgets it when others are wanted more."""
 
-    `cards` lists what there is, anew each time; `place` says where a model's weights are and which engine runs them;
-    `load` starts that engine. Both may raise `ModelError` or `EngineError`, and run in a thread.
-    """
-
-    def __init__(
-        self,
-        cards: Callable[[], Sequence[Card]],
-        place: Callable[[str], Placement],
-        load: Callable[[Placement], PromptBackend],
-    ) -> None:
-        self.cards = cards
-        self._place, self._load = place, load
-        self._loaded: OrderedDict[Placement, PromptBackend] = OrderedDict()
-        self._users: Counter[Placement] = Counter()
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self._loaded: OrderedDict[Weights, PromptBackend] = OrderedDict()
+        self._users: Counter[Weights] = Counter()
         self._loading = asyncio.Lock()
 
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncIterator[PromptBackend]:
         """Give a model's backend for as long as the context lasts. Raises `Fault` for an unknown name."""
-        if name not in {card.name for card in self.cards()}:
+        found = await asyncio.to_thread(self.shelf.find, name)
+        if found is None:
             known = "GET /v1/models lists those there are"
             raise Fault(404, f"no model '{name[:80]}': {known}", code="model_not_found", param="model")
-        placement = await asyncio.to_thread(self._place, name)
-        self._users[placement] += 1
+        weights, adapter = found
+        self._users[weights] += 1
         try:
-            # One at a time: two would take twice the memory, and the second may ask for what the first one brings.
-            async with self._loading:
-                if placement not in self._loaded:
-                    self._loaded[placement] = await asyncio.to_thread(self._load, placement)
-                self._loaded.move_to_end(placement)
-            yield self._loaded[placement]
+            backend = await self._backend(weights)
+            yield backend if adapter is None else await asyncio.to_thread(self.shelf.adapt, backend, adapter)
         finally:
-            self._users[placement] -= 1
-            self._forget(keep=LOADED)
+            self._users[weights] -= 1
+            await self._forget(keep=LOADED)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._users.clear()
-        self._forget(keep=0)
+        await self._forget(keep=0)
 
-    def _forget(self, *, keep: int) -> None:
+    async def _backend(self, weights: Weights) -> PromptBackend:
+        # One at a time: two would take twice the memory, and the second may ask for what the first one brings.
+        async with self._loading:
+            if weights not in self._loaded:
+                self._loaded[weights] = await asyncio.to_thread(self.shelf.load, weights)
+            self._loaded.move_to_end(weights)
+            return self._loaded[weights]
+
+    async def _forget(self, *, keep: int) -> None:
         """Close what nobody uses, the one used longest ago first, until so many are left."""
-        idle = [placement for placement in self._loaded if not self._users[placement]]
-        for placement in idle[: max(0, len(self._loaded) - keep)]:
-            self._loaded.pop(placement).close()
+        idle = [weights for weights in self._loaded if not self._users[weights]]
+        gone = [self._loaded.pop(weights) for weights in idle[: max(0, len(self._loaded) - keep)]]
+        for backend in gone:
+            await asyncio.to_thread(backend.close)

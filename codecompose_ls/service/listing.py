@@ -15,11 +15,11 @@ def router(catalogue: Catalogue) -> APIRouter:
 
     @routes.get("/v1/models")
     def listed() -> dict[str, Any]:
-        return {"object": "list", "data": [_shown(card) for card in catalogue.cards()]}
+        return {"object": "list", "data": [_shown(card) for card in catalogue.shelf.cards()]}
 
     @routes.get("/v1/models/{name:path}")
     def one(name: str) -> dict[str, Any]:
-        for card in catalogue.cards():
+        for card in catalogue.shelf.cards():
             if card.name == name:
                 return _shown(card)
         raise Fault(404, f"no model '{name[:80]}'", code="model_not_found")

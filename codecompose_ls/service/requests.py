@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
@@ -15,6 +15,18 @@ MAX_TOKENS = 4096
 
 def _listed(value: Any) -> Any:
     return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def _refused(value: Any) -> Any:
+    if value:
+        raise ValueError("is not served; leave it out")
+    return value
+
+
+def _single(value: int | None) -> int | None:
+    if value not in (None, 1):
+        raise ValueError("one answer is given to a request; ask again for another")
+    return value
 
 
 #: One string, several, or none.
@@ -44,16 +56,12 @@ class Request(BaseModel):
     @field_validator("n")
     @classmethod
     def _one(cls, value: int | None) -> int | None:
-        if value not in (None, 1):
-            raise ValueError("one answer is given to a request; ask again for another")
-        return value
+        return _single(value)
 
     @field_validator("presence_penalty", "frequency_penalty", "logit_bias")
     @classmethod
     def _nothing(cls, value: Any) -> Any:
-        if value:
-            raise ValueError("is not served; leave it out")
-        return value
+        return _refused(value)
 
     @field_validator("stop")
     @classmethod
@@ -91,17 +99,51 @@ class CompletionRequest(Request):
 
     @field_validator("echo")
     @classmethod
-    def _silent(cls, value: bool | None) -> bool | None:
-        if value:
-            raise ValueError("is not served: you have the prompt already")
-        return value
+    def _silent(cls, value: Any) -> Any:
+        return _refused(value)
 
     @field_validator("best_of")
     @classmethod
     def _best_of_one(cls, value: int | None) -> int | None:
-        return cls._one(value)
+        return _single(value)
 
     @property
     def context(self) -> Context:
         """What stands before and after the cursor; only with a `suffix` is there one."""
         return Context(self.language, self.path, self.prompt[0], self.suffix or "")
+
+
+class ChatMessage(BaseModel):
+    """One turn. Parts of text are joined; a picture is no text."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+
+    @field_validator("role", mode="after")
+    @classmethod
+    def _known_to_templates(cls, value: str) -> str:
+        return "system" if value == "developer" else value
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _joined(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in value):
+            raise ValueError("only parts with text are served")
+        return "".join(part["text"] for part in value)
+
+
+class ChatRequest(Request):
+    """The body of /v1/chat/completions."""
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
+    max_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
+    max_completion_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
+    logprobs: bool | None = None
+    tools: list[Any] | None = None
+
+    @field_validator("tools", "logprobs")
+    @classmethod
+    def _not_served(cls, value: Any) -> Any:
+        return _refused(value)

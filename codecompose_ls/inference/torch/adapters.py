@@ -42,7 +42,7 @@ class Adapters:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._attached: OrderedDict[Path, Attached] = OrderedDict()
+        self._attached: OrderedDict[tuple[Path, int], Attached] = OrderedDict()
         self._peft: Any = None
         self._base_hash = ""
         self._number = 0
@@ -51,11 +51,15 @@ class Adapters:
         """Load an adapter if it is not there yet; what is `in_use` stays. Raises `ModelError`."""
         if folder is None:
             return NONE
-        if folder not in self._attached:
+        try:
+            key = folder, folder.stat().st_mtime_ns
+        except OSError as error:
+            raise ModelError(f"no adapter at {folder} ({error.strerror})") from error
+        if key not in self._attached:
             self._make_room(in_use)
-            self._attached[folder] = self._load(folder)
-        self._attached.move_to_end(folder)
-        return self._attached[folder]
+            self._attached[key] = self._load(folder)
+        self._attached.move_to_end(key)
+        return self._attached[key]
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +100,7 @@ class Adapters:
 
     def _make_room(self, in_use: Collection[Attached]) -> None:
         while len(self._attached) >= KEPT:
-            idle = next((folder for folder, one in self._attached.items() if one not in in_use), None)
+            idle = next((key for key, one in self._attached.items() if one not in in_use), None)
             if idle is None:
                 return
             gone = self._attached.pop(idle)
