@@ -29,6 +29,9 @@ COMMANDS: dict[str, str] = {
     "pretrain": "train a tokenizer and a base model from folders of source code",
 }
 
+#: Commands with a module of their own below another. A folder of that name is still reached as ./NAME.
+SUBCOMMANDS: dict[tuple[str, str], str] = {("evaluate", "study"): "study"}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status 0, 2 with one clear line for bad input, 130 when interrupted."""
@@ -70,7 +73,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    command = import_module(f"codecompose_ls.cli.{name}")
+    module = name
+    if arguments and (name, arguments[0]) in SUBCOMMANDS:
+        module = SUBCOMMANDS[name, arguments[0]]
+        name, arguments = f"{name} {arguments[0]}", arguments[1:]
+    command = import_module(f"codecompose_ls.cli.{module}")
     parser = Parser(
         prog=f"codecompose-ls {name}",
         description=f"{command.HELP}.",

@@ -32,7 +32,14 @@ EXAMPLE = "codecompose-ls evaluate . --since 6m --arms floor,full,no-suffix --ou
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="a project's folder or git repository")
+    parser.add_argument(
+        "folders",
+        type=Path,
+        nargs="*",
+        metavar="FOLDER",
+        help="a project's folder or git repository; the word study alone (a folder of that name is ./study) tunes and"
+        " compares models: evaluate study --help",
+    )
     parser.add_argument("--each", action="store_true", help="every folder in FOLDER is a project of its own")
     parser.add_argument(
         "--since",

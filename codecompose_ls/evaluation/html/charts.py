@@ -65,6 +65,8 @@ class Curve:
     series: int
     points: Sequence[tuple[float, float]]
     band: Sequence[tuple[float, float, float]] = ()
+    #: One of many that another curve sums up: thin, pale and without a mark.
+    is_light: bool = False
 
 
 def percent(value: float) -> str:
@@ -85,6 +87,25 @@ def time_axis(name: str, *, low: float, high: float) -> Axis:
     first = max((tick for tick in ticks[:-1] if tick <= low), default=ticks[0])
     last = min((tick for tick in ticks if tick >= high and tick > first), default=ticks[-1])
     return Axis(name, first, last, tuple(tick for tick in ticks if first <= tick <= last), _milliseconds, is_log=True)
+
+
+def number_axis(name: str, *, low: float, high: float) -> Axis:
+    """Return an axis of round numbers around two of them."""
+    span = (high - low) or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(step * power for step in (1, 2, 5, 10) if span <= 5 * step * power)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(place * step for place in range(first, max(last, first + 1) + 1))
+    return Axis(name, ticks[0], ticks[-1], ticks, "{:.6g}".format)
+
+
+def decade_axis(name: str, *, low: float, high: float) -> Axis:
+    """Return a logarithmic axis of powers of ten, and two steps between them, around two positive numbers."""
+    powers = range(math.floor(math.log10(low) - 1), math.ceil(math.log10(high)) + 2)
+    ticks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    first = max(tick for tick in ticks if tick <= low * (1 + 1e-9))
+    last = min(tick for tick in ticks if tick >= high * (1 - 1e-9) and tick > first)
+    return Axis(name, first, last, tuple(tick for tick in ticks if first <= tick <= last), "{:.3g}".format, is_log=True)
 
 
 def intervals(groups: Sequence[tuple[str, Sequence[Estimate]]], axis: Axis, *, title: str) -> Element:
@@ -133,8 +154,10 @@ def curves(lines: Sequence[Curve], x: Axis, y: Axis, *, title: str, height: int 
         if line.band:
             edge = [(px, high) for px, _, high in line.band] + [(px, low) for px, low, _ in reversed(line.band)]
             parts.append(element("polygon", points=" ".join(map(at, edge)), class_=f"band {color}"))
-        parts.append(element("polyline", points=" ".join(map(at, line.points)), class_=f"curve {color}"))
-    parts += [mark(line.series, *map(float, at(line.points[-1]).split(","))) for line in lines]
+        weight = "light" if line.is_light else "curve"
+        parts.append(element("polyline", points=" ".join(map(at, line.points)), class_=f"{weight} {color}"))
+    ends = [(line.series, at(line.points[-1])) for line in lines if not line.is_light]
+    parts += [mark(series, *map(float, end.split(","))) for series, end in ends]
     grid = _vertical_grid(x, left, right, top=top, bottom=bottom) + _horizontal_grid(y, left, right, top, bottom)
     return _svg(height + 34, title, grid, parts)
 

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.evaluation.html.markup import document, element
+from codecompose_ls.evaluation.html.markup import Child, document, element
 from codecompose_ls.evaluation.html.sections import SECTIONS
 from codecompose_ls.evaluation.html.tables import bracketed
 from codecompose_ls.evaluation.html.view import View
@@ -34,18 +34,27 @@ def save(results: Results, folder: Path) -> Path:
 def render(results: Results) -> str:
     """Return the report's text; sections with nothing to say are left out."""
     view = View(results)
-    title = f"Completion of {_named(view.projects)}"
+    sections = [section(view) for section in SECTIONS] if results.outcomes else element("p", "Nothing was asked.")
+    return framed(f"Completion of {_named(view.projects)}", _lead(view), sections)
+
+
+def framed(title: str, *children: Child) -> str:
+    """Return the text of a page with a title and the style sheet, and nothing else from anywhere."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", title),
-        element("style", Path(__file__).with_name("page.css").read_text(encoding="utf-8")),
+        element("style", style_sheet()),
     )
-    sections = [section(view) for section in SECTIONS] if results.outcomes else element("p", "Nothing was asked.")
-    main = element("main", element("h1", title), _lead(view), sections)
+    main = element("main", element("h1", title), *children)
     return document(element("html", head, element("body", main), lang="en"))
+
+
+def style_sheet() -> str:
+    """Return the style sheet of pages and figures."""
+    return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
 def _named(projects: list[str]) -> str:

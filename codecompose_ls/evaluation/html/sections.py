@@ -53,7 +53,7 @@ def _summary(view: View) -> Element:
         for row in view.overall
     ]
     note = "Shares with their 95 % intervals. Silence counts as a miss."
-    return _section("In all", laid_out(heads, rows), element("p", note, class_="note"))
+    return section("In all", laid_out(heads, rows), element("p", note, class_="note"))
 
 
 def _by_project(view: View) -> Element:
@@ -70,7 +70,7 @@ def _by_project(view: View) -> Element:
         for row in rows
     ]
     caption = "Share of places completed exactly, with 95 % intervals; in brackets, how many were asked for."
-    return _section("Exact match by project", _figure(chart, caption, laid_out(heads, figures)))
+    return section("Exact match by project", figure(chart, caption, laid_out(heads, figures)))
 
 
 def _estimate(view: View, row: Row) -> Estimate:
@@ -92,10 +92,10 @@ def _by_group(view: View) -> Element:
         (_name(row.kind), _name(row.language), row.predictor, f"{row.n:,}", *_shares(row), interval(row.answered))
         for row in view.over_projects
     ]
-    return _section(
+    return section(
         "Exact match by kind and language",
         laid_out(("kind", "language", "n", *names), matches),
-        _folded("The other figures", laid_out(heads, figures)),
+        folded("The other figures", laid_out(heads, figures)),
     )
 
 
@@ -104,18 +104,18 @@ def _exact(row: Row | None) -> list[Child] | None:
 
 
 def _comparisons(view: View) -> Element | None:
-    shown, folded = view.comparisons()
+    shown, by_kind = view.comparisons()
     if not shown:
         return None
     note = (
         "McNemar's exact test (two-sided) on the cases where one alone is right. A − B is the difference of the shares "
         f"in percentage points. One is called better where p, corrected by Holm, is below {SIGNIFICANT}."
     )
-    return _section(
+    return section(
         "Paired comparisons",
         _compared(shown),
         element("p", note, class_="note"),
-        _folded("By kind", _compared(folded)) if folded else None,
+        folded("By kind", _compared(by_kind)) if by_kind else None,
     )
 
 
@@ -168,7 +168,7 @@ def _precision(view: View) -> Element | None:
         "From left to right, less and less confidence is asked for before a suggestion is shown. Bands are 95 % "
         f"intervals; fewer than {LEAST_SHOWN} suggestions are not drawn."
     )
-    return _section("When to stay silent", _legend(view, found), _figure(chart, caption, table))
+    return section("When to stay silent", _legend(view, found), figure(chart, caption, table))
 
 
 def _precision_curve(series: int, points: Sequence[Point]) -> Curve:
@@ -193,7 +193,7 @@ def _answers(view: View) -> Element:
     legend = element("ul", [element("li", _swatch(name), label) for name, label in labels], class_="legend")
     caption = "Of all requests: completed exactly, completed otherwise, or left alone; the table gives the reasons."
     table = laid_out(("predictor", "outcome", "n", "share"), rows, texts=2)
-    return _section("Answers and silence", legend, _figure(chart, caption, table))
+    return section("Answers and silence", legend, figure(chart, caption, table))
 
 
 def _fates(outcomes: Sequence[Outcome]) -> Counter[str]:
@@ -216,7 +216,7 @@ def _latency(view: View) -> Element:
     ]
     table = laid_out(("ms", *(f"p{100 * at:.0f}" for at in _PERCENTILES), "longest"), rows, texts=1)
     caption = "Cold, since consecutive cases share nothing: while typing, most answers come sooner."
-    return _section("Latency", _legend(view, latencies), _figure(chart, caption, table))
+    return section("Latency", _legend(view, latencies), figure(chart, caption, table))
 
 
 def _cumulated(values: Sequence[float]) -> list[tuple[float, float]]:
@@ -238,7 +238,7 @@ def _conditions(view: View) -> Element:
         )
         for name, one in (conditions.pop("history", None) or {}).items()
     ]
-    return _section(
+    return section(
         "Conditions",
         element("p", "What it takes to take the same figures; docs/metrics.md defines them.", class_="note"),
         laid_out(heads, rows, texts=5) if rows else None,
@@ -246,16 +246,16 @@ def _conditions(view: View) -> Element:
     )
 
 
-def _section(heading: str, *children: Child) -> Element:
+def section(heading: str, *children: Child) -> Element:
     return element("section", element("h2", heading), *children)
 
 
-def _figure(chart: Element, caption: str, table: Element) -> Element:
-    numbers = _folded("The figure as a table", table)
+def figure(chart: Element, caption: str, table: Element) -> Element:
+    numbers = folded("The figure as a table", table)
     return element("figure", element("div", chart, class_="wide"), element("figcaption", caption), numbers)
 
 
-def _folded(summary: str, table: Element) -> Element:
+def folded(summary: str, table: Element) -> Element:
     return element("details", element("summary", summary), table)
 
 

@@ -47,8 +47,8 @@ def perplexity_by_steps(study: Study) -> Table | None:
             *columns(Kind.SHARE, [f"{name} / base" for name in runs]),
         ),
         tuple(rows),
-        "Per token of held-out files, left to right, weighted by tokens; step 0 is the base. custom trains every weight, "
-        "lora all linear layers with alpha = 2r, lora_autodev attention alone with alpha 8 and the full rate, as AutoDev.",
+        "Per token of held-out files, left to right, weighted by tokens; step 0 is the base. custom trains every "
+        "weight, lora all linear layers with alpha = 2r, lora_autodev attention alone with alpha 8 and the full rate.",
     )
 
 

@@ -9,7 +9,7 @@ from codecompose_ls.evaluation.study.table import Column, Kind, Table, Value, co
 def projects(study: Study) -> Table:
     """P-09: the data set."""
     rows = [
-        (one.name, one.language, one.files, one.characters / 1e6, one.tokens, one.cases, _dropped(one.dropped))
+        (one.name, one.language, one.files, one.characters / 1e6, one.trained / 1e6, one.cases, _dropped(one.dropped))
         for one in study.projects
     ]
     return Table(
@@ -19,12 +19,13 @@ def projects(study: Study) -> Table:
         (
             *columns(Kind.TEXT, ("project", "language")),
             Column("files", Kind.COUNT),
-            Column("million characters"),
-            *columns(Kind.COUNT, ("training tokens", "lines asked for")),
+            *columns(Kind.NUMBER, ("million characters", "of them trained on")),
+            Column("lines asked for", Kind.COUNT),
             Column("files left out", Kind.TEXT),
         ),
         tuple(rows),
-        "The language is the one with the most characters. Training tokens and lines asked for are of all rotations.",
+        "The language is the one with the most characters. What is trained on is the mean of a fold."
+        " Lines asked for are of all folds together.",
     )
 
 
@@ -41,7 +42,7 @@ def shared_tokens(study: Study) -> Table:
         (Column("project", Kind.TEXT), Column("tokens", Kind.COUNT), *columns(Kind.SHARE, shared.projects)),
         tuple(rows),
         "Share of the row's distinct tokens that are the column's, too, without comments and keywords. Off the "
-        f"diagonal the median is {100 * shared.median:.0f} % and the third quartile {100 * shared.third_quartile:.0f} %.",
+        f"diagonal: median {100 * shared.median:.0f} %, third quartile {100 * shared.third_quartile:.0f} %.",
     )
 
 

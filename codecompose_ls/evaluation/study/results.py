@@ -16,6 +16,7 @@ from typing import Any
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.study.cell import BASE, Asked, CellResult, Part
+from codecompose_ls.evaluation.study.parameters import Parameters
 from codecompose_ls.evaluation.study.shared_tokens import SharedTokens
 
 #: Raised when a field changes its meaning or goes; readers refuse what they do not know.
@@ -33,20 +34,9 @@ class ProjectFacts:
     files: int
     characters: int
     dropped: dict[str, int]
-    #: Tokens a model learns from and cases it is asked, of one fold, over all of them.
-    tokens: int
-    cases: int
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """How much of a model a strategy trains; `percent` is 100 * trained / total."""
-
-    model: str
-    strategy: str
-    total: int
+    #: Characters that a model learns from, the mean over folds, and lines asked for, over all folds.
     trained: int
-    percent: float
+    cases: int
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def matches(study: Study) -> Table:
         tuple(rows),
         "Shares of the hidden lines of all projects with a match among the first k beams; low and high are Wilson's "
         "95 % interval of the first. Spacing does not count, but indentation in Python does. Abstracted: names and "
-        "literals masked by what they are (variable, method, type, string, number), in languages we have a grammar for.",
+        "literals masked by what they are (variable, method, type, string, number), where we have a grammar.",
     )
 
 
@@ -184,8 +184,8 @@ def style(study: Study) -> Table:
             *columns(Kind.NUMBER, ("mean", "first quartile", "median", "third quartile")),
         ),
         tuple(rows),
-        "Cosine of the tf-idf vectors of the identifiers (variables and functions) in a file's hidden lines and in what "
-        "was generated for them; document frequencies are of the developer's lines of the project's test fold.",
+        "Cosine of the tf-idf vectors of the identifiers (variables and functions) in a file's hidden lines and in "
+        "what was generated for them; document frequencies are of the developer's lines of the project's test fold.",
     )
 
 
