@@ -98,17 +98,10 @@ def steps_of(case: Case, workspaces: Workspaces) -> Iterator[Step]:
         def allows(ids: Ids, place: int = place) -> Flags:
             return ids != BREAK if place == 0 else np.ones(len(ids), dtype=np.bool_)
 
-        parts = [surroundings.in_document(context, allows=allows)]
-        parts += [
-            surroundings.in_files(files, context, hidden=gone, allows=allows) for files, gone in view.without(path)
-        ]
-        proposed = np.concatenate(
-            [np.where(part.exchange != END, part.exchange, part.files.tokens[part.places + 1]) for part in parts]
-        )
-        features = np.concatenate([part.features for part in parts])
+        found = surroundings.candidates(context, view.without(path), allows=allows)
         # The end of a file ends its last line.
-        proposed = np.where(proposed == END, BREAK, proposed)
-        yield Step(case.project.name, place, features, proposed, proposed == truth)
+        proposed = np.where(found.proposed == END, BREAK, found.proposed)
+        yield Step(case.project.name, place, found.features, proposed, proposed == truth)
 
 
 def logit(steps: Sequence[Step]) -> NDArray[np.float32]:

@@ -31,6 +31,8 @@ class Vocabulary:
         self._ids = {text: number for number, text in enumerate(self.texts) if text}
         self._lines: dict[str, tuple[int, ...]] = {}
         self._words = np.fromiter(map(_is_word, self.texts), dtype=np.bool_, count=len(self.texts))
+        #: The first character of each.
+        self._initials = np.fromiter(map(_initial, self.texts), dtype=np.uint32, count=len(self.texts))
         self._growth = threading.Lock()
 
     def __len__(self) -> int:
@@ -63,6 +65,14 @@ class Vocabulary:
         with self._growth:
             return self._words
 
+    def begin_with(self, start: str, ids: Ids) -> NDArray[np.bool_]:
+        """Return, for each of the ids, whether its text begins with `start`, which is not empty."""
+        with self._growth:
+            initials = self._initials
+        flags: NDArray[np.bool_] = initials[ids] == ord(start[0])
+        flags[flags] = [self.texts[number].startswith(start) for number in ids[flags].tolist()]
+        return flags
+
     def _line(self, line: str) -> tuple[int, ...]:
         found = self._lines.get(line)
         if found is None:
@@ -81,8 +91,11 @@ class Vocabulary:
             if number is None:
                 number = len(self.texts)
                 if number >= len(self._words):
-                    self._words = np.concatenate([self._words, np.zeros(1024 + number // 4, dtype=np.bool_)])
+                    more = 1024 + number // 4
+                    self._words = np.concatenate([self._words, np.zeros(more, dtype=np.bool_)])
+                    self._initials = np.concatenate([self._initials, np.zeros(more, dtype=np.uint32)])
                 self._words[number] = _is_word(lexeme)
+                self._initials[number] = _initial(lexeme)
                 self.texts.append(lexeme)
                 self._ids[lexeme] = number  # last: who finds the id finds its text
             return number
@@ -90,3 +103,7 @@ class Vocabulary:
 
 def _is_word(text: str) -> bool:
     return text[:1].isalnum() or text[:1] == "_"
+
+
+def _initial(text: str) -> int:
+    return ord(text[0]) if text else 0

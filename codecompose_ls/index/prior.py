@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codecompose_ls.index.candidates import MOST, Candidates, Flags, Surroundings
-from codecompose_ls.index.lexemes import BREAK, END, Ids
+from codecompose_ls.index.candidates import MOST, Candidates, Surroundings, runs
+from codecompose_ls.index.lexemes import BREAK
+from codecompose_ls.index.segment import Places
 from codecompose_ls.index.workspace import Workspace
 from codecompose_ls.inference.decoding import Opinion
 from codecompose_ls.inference.tokenizer import Tokenizer
@@ -160,35 +162,29 @@ class WorkspacePrior:
         context += lexemes[:-1] if begun else lexemes
         ids = np.array(context[-CONTEXT:], dtype=np.uint32)
 
-        def allows(next_ids: Ids) -> Flags:
-            texts = self._vocabulary.texts
-            return np.array([texts[number].startswith(begun) for number in next_ids], dtype=np.bool_)
-
-        wanted = allows if begun else None
-        found = [self._surroundings.in_document(ids, allows=wanted)]
-        for files, hidden in self._sources:
-            most = 10 * MOST if begun else MOST
-            found.append(self._surroundings.in_files(files, ids, hidden=hidden, allows=wanted, most=most))
-        scores = [candidates.scores for candidates in found]
-        best = max((float(part.max()) for part in scores if len(part)), default=0.0)
+        wanted = partial(self._vocabulary.begin_with, begun) if begun else None
+        most = 10 * MOST if begun else MOST
+        found = self._surroundings.candidates(ids, self._sources, allows=wanted, most=most)
+        scores = found.scores
+        best = float(scores.max()) if len(scores) else 0.0
+        numbers = np.flatnonzero(scores > best - MARGIN)
+        numbers = numbers[np.argsort(found.source[numbers], kind="stable")]
         votes: dict[str, float] = defaultdict(float)
-        for candidates, part in zip(found, scores, strict=True):
-            for number in np.flatnonzero(part > best - MARGIN):
-                text = self._continuation(candidates, int(number))
-                if text.startswith(begun):
-                    votes[text[len(begun) :]] += math.exp(part[number] - best)
+        for text, score in zip(self._continuations(found, numbers), scores[numbers] - best, strict=True):
+            if text.startswith(begun):
+                votes[text[len(begun) :]] += math.exp(score)
         return Votes(dict(votes), best)
 
-    def _continuation(self, candidates: Candidates, number: int) -> str:
-        """Return the text from a candidate to the end of its line, break included; or `LONGEST` lexemes of it."""
-        start = int(candidates.places[number]) + 1
-        ids = candidates.files.tokens[start : start + LONGEST].tolist()
-        ends = min((ids.index(end) for end in (END, BREAK) if end in ids), default=len(ids))
-        exchange = int(candidates.exchange[number])
-        if exchange != END:
-            was = ids[0]
-            ids = [exchange if lexeme == was else lexeme for lexeme in ids]
-        return self._vocabulary.decode(ids[:ends]) + ("\n" if ends < len(ids) else "")
+    def _continuations(self, candidates: Candidates, numbers: Places) -> Iterator[str]:
+        """Yield the text from each candidate to the end of its line, break included; or `LONGEST` lexemes of it."""
+        lines = candidates.lines(numbers, length=LONGEST)
+        texts: dict[bytes, str] = {}
+        for line, length in zip(lines, runs(lines > BREAK).tolist(), strict=True):
+            # Many propose the same.
+            key = line[:length].tobytes()
+            if key not in texts:
+                texts[key] = self._vocabulary.decode(line[:length].tolist()) + ("\n" if length < LONGEST else "")
+            yield texts[key]
 
 
 def prior_of(locate: Locate) -> Callable[..., WorkspacePrior | None]:

@@ -71,6 +71,18 @@ class Files:
         """Return the number of the file that each place is in."""
         return np.searchsorted(self.starts, places, side="right") - 1
 
+    def before(self, places: Places, length: int) -> Ids:
+        """Return the lexemes up to each place, the nearest first, (places, length); before them all there is END."""
+        return self.tokens.take(places[:, None] - np.arange(length), mode="clip")
+
+    def after(self, places: Places, length: int) -> Ids:
+        """Return the lexemes after each place, (places, length); after them all there is END."""
+        return self.tokens.take(places[:, None] + np.arange(1, length + 1), mode="clip")
+
+    def line_ends(self, places: Places) -> Places:
+        """Return where the line that goes on after each place ends."""
+        return self.breaks.take(self.breaks.searchsorted(places + 1), mode="clip")
+
     def longest(self, context: Ids, *, most: int) -> Places:
         """Return up to about `most` places after which `context` ends, those of the longest matches first of all."""
         places = np.flatnonzero(self.tokens == context[-1])
@@ -82,7 +94,7 @@ class Files:
         while len(places) > most and back < len(context):
             further = places[self.tokens[np.maximum(places - back, 0)] == context[-1 - back]]
             if len(further) < most:
-                return np.union1d(further, places[:: max(1, len(places) // most)])
+                return union(further, places[:: max(1, len(places) // most)])
             places, back = further, back + 1
         return places if len(places) <= 2 * most else places[:: len(places) // most]
 
@@ -118,11 +130,9 @@ class Segment(Files):
                 break
             wider, (low, high) = (low, high), self._among(low, high, back=back, token=int(context[-1 - back]))
         places = self.order[low:high].astype(np.int64)
-        if high - low < most:
+        if high - low < most and wider[1] > wider[0]:
             # The closest matches are few: shorter ones, spread evenly, have a say, too.
-            sample = np.unique(np.linspace(*wider, num=most, endpoint=False, dtype=np.int64))
-            if wider[1] > wider[0]:
-                places = np.union1d(places, self.order[sample].astype(np.int64))
+            places = union(places, self.order[_spread(*wider, most=most)].astype(np.int64))
         return places if len(places) <= 2 * most else places[:: len(places) // most]
 
     def _among(self, low: int, high: int, *, back: int, token: int) -> tuple[int, int]:
@@ -134,6 +144,20 @@ class Segment(Files):
 
         numbers = range(low, high)
         return low + bisect_left(numbers, token, key=before), low + bisect_right(numbers, token, key=before)
+
+
+def union(one: Places, other: Places) -> Places:
+    """Return the places that are in one or the other, sorted, each once; np.union1d takes twice as long for so few."""
+    both = np.concatenate((one, other))
+    both.sort()
+    return both[np.diff(both, prepend=-1) > 0]
+
+
+def _spread(low: int, high: int, *, most: int) -> Places:
+    """Return up to `most` whole numbers from `low` to below `high`, evenly."""
+    if high - low <= most:
+        return np.arange(low, high)
+    return np.linspace(low, high, num=most, endpoint=False, dtype=np.int64)
 
 
 def _refined(ranks: NDArray[np.int64], known: int) -> tuple[NDArray[np.int64], int]:

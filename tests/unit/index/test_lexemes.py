@@ -3,10 +3,11 @@
 import threading
 from itertools import pairwise
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codecompose_ls.index.lexemes import BREAK, UNKNOWN, Vocabulary
+from codecompose_ls.index.lexemes import BREAK, END, UNKNOWN, Vocabulary
 
 
 def pieces(text: str, *, opened: bool = True) -> list[str]:
@@ -51,6 +52,12 @@ def test_there_is_always_a_flag_for_a_new_word() -> None:
     for number in range(5_000):
         (_, id) = vocabulary.encode(f"name{number}")
         assert vocabulary.words()[id]
+
+
+def test_ids_are_told_by_how_they_begin() -> None:
+    vocabulary = Vocabulary(["", "\n", "", "format", "for", "of"])
+    ids = np.array([END, BREAK, UNKNOWN, 3, 4, 5, *vocabulary.encode("fork", opened=False)], dtype=np.uint32)
+    assert vocabulary.begin_with("for", ids).tolist() == [False, False, False, True, True, False, True]
 
 
 def test_two_threads_that_meet_the_same_words_give_them_the_same_ids() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codecompose_ls.index.lexemes import END
-from codecompose_ls.index.segment import DEPTH, Files, Segment
+from codecompose_ls.index.segment import DEPTH, Files, Segment, union
 
 #: A small alphabet, so that long matches happen.
 lexemes = st.lists(st.integers(1, 3), max_size=40)
@@ -97,3 +97,19 @@ def test_a_large_vocabulary_leaves_room_for_few_lexemes_in_a_key() -> None:
     tokens = segment.tokens.tolist()
     keys = [key(tokens, place) for place in segment.order.tolist()]
     assert keys == sorted(keys)
+
+
+def test_what_stands_around_a_place_is_filled_up_with_ends() -> None:
+    found = joined([[5, 1, 6], [7]])
+    assert found.tokens.tolist() == [END, 5, 1, 6, END, 7, END]
+    places = np.array([1, 4])
+    assert found.before(places, 4).tolist() == [[5, END, END, END], [END, 6, 1, 5]]
+    assert found.after(places, 3).tolist() == [[1, 6, END], [7, END, END]]
+    # A line ends at a break or with its file; the lexeme after a place belongs to it.
+    assert found.line_ends(np.array([1, 2, 5])).tolist() == [2, 4, 6]
+
+
+@given(st.lists(st.integers(0, 30)), st.lists(st.integers(0, 30)))
+def test_a_union_holds_every_place_once_in_order(one: list[int], other: list[int]) -> None:
+    found = union(np.array(one, dtype=np.int64), np.array(other, dtype=np.int64))
+    assert found.tolist() == sorted({*one, *other})
