@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check editors wheel clean
+.PHONY: help demo test test-all check editors servers wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,14 +15,17 @@ demo: .venv/run ## watch real code being completed by the shipped model
 test: .venv/dev ## unit tests and the server over stdio
 	@$(BIN)/python -m pytest
 
-test-all: .venv/dev check editors ## everything: style, types, unit, stdio, real editors
-	@$(BIN)/python -m pytest tests/unit tests/lsp tests/editors
+test-all: .venv/dev check editors servers ## everything: style, types, unit, stdio, real editors, real model servers
+	@$(BIN)/python -m pytest tests/unit tests/lsp tests/editors tests/servers
 
 check: .venv/dev ## style, types, import layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 editors: .venv/dev ## real VS Code and Neovim for the tests, into .editors
 	@scripts/editors.sh
+
+servers: .venv/dev ## llama.cpp's own server for the tests; without it they are skipped
+	@$(PIP) xllamacpp gguf || echo "no llama.cpp for this machine: its tests will be skipped"
 
 wheel: .venv/dev ## a wheel with the weights inside, into dist
 	@$(PIP) build && $(BIN)/python -m build --wheel --outdir dist

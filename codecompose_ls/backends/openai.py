@@ -53,9 +53,7 @@ class OpenAI:
     def piece(self, event: Json) -> Piece | None:
         # Mistral answers `/v1/fim/completions` in the form of a chat.
         text = text_at(event, "choices", 0, "text") or text_at(event, "choices", 0, "delta", "content")
-        values = dig(event, "choices", 0, "logprobs", "token_logprobs")
-        logprob = sum(number_at(values, place) for place in range(len(values))) if isinstance(values, list) else 0.0
-        return _piece(event, text, logprob)
+        return _piece(event, text, _logprob(dig(event, "choices", 0, "logprobs")))
 
     def warm_up(self, context: Context, *, model: str, template: FimTemplate | None) -> Request | None:
         return None
@@ -78,6 +76,15 @@ def _sampled(sampling: Sampling) -> dict[str, Any]:
     if sampling.temperature > 0:
         chosen |= {"top_p": sampling.top_p, "seed": sampling.seed}
     return chosen
+
+
+def _logprob(logprobs: Any) -> float:
+    """Return the sum over an event's tokens: `token_logprobs`, or `content` as in a chat (llama.cpp)."""
+    for form in ("token_logprobs", "content"):
+        values = dig(logprobs, form)
+        if isinstance(values, list):
+            return sum(number_at(value) or number_at(value, "logprob") for value in values)
+    return 0.0
 
 
 def _piece(event: Json, text: str, logprob: float = 0.0) -> Piece | None:

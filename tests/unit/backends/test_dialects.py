@@ -194,6 +194,15 @@ data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,\
 data: [DONE]
 
 """
+LLAMACPP_AS_OPENAI = """\
+data: {"choices":[{"text":"a + b","index":0,"logprobs":{"content":[{"id":1,"token":"a","logprob":-0.5},\
+{"id":2,"token":" + b","logprob":-0.25}]},"finish_reason":null}],"object":"text_completion"}
+
+data: {"choices":[{"text":"","index":0,"logprobs":null,"finish_reason":"stop"}],"object":"text_completion"}
+
+data: [DONE]
+
+"""
 WITHOUT_REASON = 'data: {"choices":[{"text":"a + b"}]}\n\ndata: [DONE]\n\n'
 LLAMACPP = """\
 data: {"index":0,"content":"a","tokens":[64],"stop":false,"id_slot":-1,"tokens_predicted":1,"tokens_evaluated":20,\
@@ -227,6 +236,7 @@ NOT_STREAMED = '{"choices": [{"text": "a + b", "finish_reason": "stop"}]}'
     [
         ("openai", VLLM, "text/event-stream", "length", [-0.25, -0.625]),
         ("openai", MISTRAL_FIM, "text/event-stream", "stop", [0, 0]),
+        ("openai", LLAMACPP_AS_OPENAI, "text/event-stream", "stop", [-0.75, 0]),
         ("openai", WITHOUT_REASON, "text/event-stream", "stop", [0, 0]),
         ("openai", NOT_STREAMED, "application/json", "stop", [0]),
         ("codecompose", VLLM, "text/event-stream", "length", [-0.25, -0.625]),
