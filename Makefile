@@ -16,7 +16,7 @@ test: .venv/dev ## unit tests and the server over stdio
 	@$(BIN)/python -m pytest
 
 test-all: .venv/dev check editors servers ## everything: style, types, unit, stdio, real editors, real model servers
-	@$(BIN)/python -m pytest tests/unit tests/lsp tests/editors tests/servers
+	@$(BIN)/python -m pytest tests/unit tests/lsp tests/editors tests/architectures tests/servers
 
 check: .venv/dev ## style, types, import layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -5,8 +5,6 @@ Causal models and encoder-decoders; safetensors alone, no code from the folder, 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +15,8 @@ import torch
 from tokenizers import Tokenizer
 
 from codecompose_ls.errors import ModelError
-from codecompose_ls.models.model import content_hash, load_model
+from codecompose_ls.models.files import content_hash, read_json, sha256
+from codecompose_ls.models.model import load_model
 from codecompose_ls.prompt.families import BART, find_family
 from codecompose_ls.prompt.templates import FAMILIES, FimTemplate
 from codecompose_ls.tuning.tokenizer import Encoder
@@ -63,8 +62,8 @@ def load_base(folder: Path) -> BaseModel:
         raise ModelError(f"no model at {folder}: give a folder with a model, or 'base'")
     if (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder} is an adapter: tune the model it was made for, or a merged export of it")
-    config = _read_json(folder / "config.json")
-    about = _read_json(folder / "codecompose.json") if (folder / "codecompose.json").is_file() else {}
+    config = read_json(folder / "config.json")
+    about = read_json(folder / "codecompose.json") if (folder / "codecompose.json").is_file() else {}
     if about and config.get("model_type") == "llama":
         # Checks more than transformers does, such as the tokenizer's hash.
         load_model(folder)
@@ -74,7 +73,7 @@ def load_base(folder: Path) -> BaseModel:
     context = about.get("context") or next((config[name] for name in CONTEXTS if config.get(name)), None)
     if not isinstance(context, int):
         raise ModelError(f"the model at {folder} cannot be tuned: config.json gives no number of positions")
-    network, dtype = _load_network(folder, is_encoder_decoder=bool(config.get("is_encoder_decoder")))
+    network, dtype = load_network(folder)
     return BaseModel(
         folder=folder,
         content_hash=content_hash(folder),
@@ -82,20 +81,21 @@ def load_base(folder: Path) -> BaseModel:
         encoder=Encoder(tokenizer, template),
         family=template.family if template else None,
         context=context,
-        tokenizer_hash=hashlib.sha256(tokenizer_path.read_bytes()).hexdigest(),
+        tokenizer_hash=sha256(tokenizer_path),
         dtype=dtype,
         about=about,
     )
 
 
-def _load_network(folder: Path, *, is_encoder_decoder: bool) -> tuple[Any, torch.dtype]:
+def load_network(folder: Path) -> tuple[Any, torch.dtype]:
+    """Load a folder's weights in float32; return them and the precision they are written in. Raises ModelError."""
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    auto: Any = AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
     try:
         with _quiet():
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            auto: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
             network, loading = auto.from_pretrained(
                 folder,
                 config=config,
@@ -141,18 +141,6 @@ def _read_tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing narrower
         raise ModelError(f"{path} is not a tokenizer.json ({error}); copy the model again") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"no model at {path.parent}: {path.name} is missing") from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({_first_line(error)}); copy the model again") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} is not a JSON object; copy the model again")
-    return value
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,7 +3,8 @@
 custom        every weight
 l_eo          embeddings and output, learned positions counted
 l_ldb         the last decoder block
-prefix        virtual tokens before every block's keys and values (Li and Liang 2021), by PEFT
+prefix        virtual tokens before every block's keys and values (Li and Liang 2021), by PEFT; of an encoder-decoder
+              before the decoder's alone, where the paper has them before the encoder's, too
 lora          rank-r updates of all linear layers, alpha = 2r (Hu et al. 2022), by PEFT
 lora_autodev  AutoDev's arm: attention alone, alpha 8 whatever the rank, the full rate
 """
@@ -11,15 +12,17 @@ lora_autodev  AutoDev's arm: attention alone, alpha 8 whatever the rank, the ful
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.tuning.anatomy import describe
+from codecompose_ls.tuning.anatomy import DECODER, ENCODER, describe
 from codecompose_ls.tuning.corpus import Document
 from codecompose_ls.tuning.tokenizer import Encoder
 from codecompose_ls.tuning.tuning_recipe import TuningRecipe
@@ -75,7 +78,7 @@ def _lora_autodev(network: Any, *_: object) -> Any:
 
 
 def _with_lora(network: Any, targets: str | list[str], *, r: int, alpha: int, dropout: float) -> Any:
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig
     from transformers.pytorch_utils import Conv1D
 
     config = LoraConfig(
@@ -87,15 +90,27 @@ def _with_lora(network: Any, targets: str | list[str], *, r: int, alpha: int, dr
         # GPT-2's kind of linear layer keeps its matrix the other way round.
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in network.modules()),
     )
-    return get_peft_model(network, config)
+    return _adapted(network, config)
+
+
+def _adapted(network: Any, config: Any) -> Any:
+    from peft import get_peft_model
+
+    with warnings.catch_warnings():
+        # PEFT still reads what this transformers calls by another name.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return get_peft_model(network, config)
 
 
 def _prefix(network: Any, recipe: TuningRecipe, encoder: Encoder | None, words: Sequence[str]) -> Any:
-    from peft import PrefixTuningConfig, get_peft_model
+    from peft import PrefixTuningConfig
     from peft.tuners.cartridge.utils import initialize_kv_prefix_from_text
 
     count = recipe.virtual_tokens
-    model = get_peft_model(network, PrefixTuningConfig(task_type=_task(network), num_virtual_tokens=count))
+    # PEFT looks for the number of heads under names that some families (XGLM) give in other words.
+    heads = network.config.num_attention_heads
+    config = PrefixTuningConfig(task_type=_task(network), num_virtual_tokens=count, num_attention_heads=heads)
+    model = _adapted(network, config)
     if words and encoder is not None:
         ids = [token for word in words for token in encoder.encode(" " + word)]
         # A small repository has fewer words than virtual tokens: they come again.
@@ -133,3 +148,42 @@ def frequent_words(documents: Sequence[Document], *, count: int) -> list[str]:
 def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return what learns, by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How many parameters a strategy trains, of a model that has `total`."""
+
+    strategy: str
+    total: int
+    trained: int
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.trained / self.total
+
+
+#: The paper's prefix, where it is another than PEFT's: before the blocks of the encoder, too.
+PREFIX_OF_ALL_BLOCKS = "prefix (all blocks)"
+
+
+def parameter_table(config: Any, recipe: TuningRecipe | None = None) -> list[Parameters]:
+    """Count what each strategy trains of a model of this configuration (personalised models, table 1); no weights.
+
+    An encoder-decoder has a row more: the paper's prefix besides PEFT's.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    auto: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    rows = []
+    for strategy in STRATEGIES:
+        with torch.device("meta"):
+            network = auto.from_config(config)
+            blocks = Counter(block.stack for block in describe(network).blocks)
+            total = sum(parameter.numel() for parameter in network.parameters())
+            model = apply(network, replace(recipe or TuningRecipe(), strategy=strategy))
+        trained = sum(parameter.numel() for parameter in trained_parameters(model).values())
+        rows.append(Parameters(strategy, total, trained))
+        if strategy == "prefix" and blocks[ENCODER]:
+            rows.append(Parameters(PREFIX_OF_ALL_BLOCKS, total, trained * blocks.total() // blocks[DECODER]))
+    return rows

@@ -12,7 +12,7 @@ import errno
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -102,6 +102,7 @@ def tune(
     machine: Machine | None = None,
     provenance: Mapping[str, Any] | None = None,
     checkpoint_minutes: float = 1.0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> TunedModel:
     """Tune `base` and write the weights with the best validation loss to `output`.
 
@@ -114,32 +115,25 @@ def tune(
     Raises InputError (nothing to learn from, an output in use, no memory, no disk) and ModelError (a base that cannot
     be used), with one line each.
     """
-    started = time.monotonic()
+    started = clock()
     with _clear_errors(output, recipe):
-        if (output / "codecompose.json").is_file() and not (output / CHECKPOINTS).is_dir():
-            raise InputError(f"{output} holds a model already: choose another output, or remove it")
+        _check_output(output)
         machine = machine or choose_machine(compile=False)
         run = _Run(load_base(base), recipe, machine, output, training, validation, replay)
         if run.checkpoint(LAST).is_file():
             run.resume()
-        clock = _Clock(started, spent=run.seconds)
+        started -= run.seconds
+        run.now = lambda: clock() - started
         budget = Budget(minutes=minutes, tokens=min(run.budget_tokens, tokens or run.budget_tokens))
-        run.train(clock, budget, watch, checkpoint_minutes * 60)
-        return run.write(clock, dict(provenance or {}))
-
-
-class _Clock:
-    """Seconds since the call, and those that earlier calls of the same run took."""
-
-    def __init__(self, started: float, *, spent: float) -> None:
-        self._start = started - spent
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._start
+        run.train(budget, watch, checkpoint_seconds=60 * checkpoint_minutes)
+        return run.write(dict(provenance or {}))
 
 
 class _Run:
     """One run: model, rows, optimiser and counters."""
+
+    #: Seconds since the call, and those that earlier calls of the same run took.
+    now: Callable[[], float]
 
     def __init__(
         self,
@@ -173,15 +167,9 @@ class _Run:
         )
         self.loss_of = ModelLoss(self.model)
         self.trained = trained_parameters(self.model)
-        self.optimizer = torch.optim.AdamW(
-            self.trained.values(),
-            lr=recipe.rate(base.width),
-            betas=(0.9, 0.95),
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-        first = self.rows.epoch(0)
-        self.budget_tokens = int(recipe.epochs * sum(batch.size for batch in first))
+        self.optimizer = _optimizer(self.trained.values(), recipe, width=base.width)
+        self._first_epoch = self.rows.epoch(0)
+        self.budget_tokens = int(recipe.epochs * sum(batch.size for batch in self._first_epoch))
         self.identity = recipe.identity(
             base=base.content_hash,
             documents=_hash([*training, *validation, *self.rows.replay]),
@@ -193,7 +181,8 @@ class _Run:
         self.best: dict[str, Tensor] = {}
         self.stopped = ""
         self._window: list[float] = []
-        self._measured_at = 0.0
+        self._measured_at = self._reserve = 0.0
+        self._is_best_saved = False
 
     def checkpoint(self, name: str) -> Path:
         """Return where a checkpoint lives."""
@@ -208,51 +197,60 @@ class _Run:
         load_checkpoint(self.checkpoint(LAST), self.trained, {"adamw": self.optimizer})
         self.best = {name: torch.empty_like(value, device="cpu") for name, value in self.trained.items()}
         load_checkpoint(self.checkpoint(BEST), self.best, {})
-        self.step, self.tokens, self.seconds, self.flops_per_token, self._window, self._measured_at = (
-            state[key] for key in ("step", "tokens", "seconds", "flops_per_token", "window", "measured_at")
+        self._is_best_saved = True
+        self.step, self.tokens, self.seconds, self.flops_per_token = (
+            state[key] for key in ("step", "tokens", "seconds", "flops_per_token")
         )
+        self._window, self._measured_at, self._reserve = (state[key] for key in ("window", "measured_at", "reserve"))
         self.losses = [Measurement(**fields) for fields in state["losses"]]
 
-    def train(
-        self, clock: _Clock, budget: Budget, watch: Callable[[TuningProgress], None], checkpoint_seconds: float
-    ) -> None:
+    def train(self, budget: Budget, watch: Callable[[TuningProgress], None], *, checkpoint_seconds: float) -> None:
         """Train until something ends the run; `stopped` says what."""
         with stopping_on_signals(self._stop):
             if not self.losses:
-                began = clock.seconds()
-                self._measure(clock)
-                self._save(clock)
-                budget = _with_reserve(budget, 1.5 * (clock.seconds() - began))
-            saved, first, start = clock.seconds(), self.step, clock.seconds()
+                began = self.now()
+                self._measure()
+                self._save()
+                # What the last measurement and the last writing will take.
+                self._reserve = 1.5 * (self.now() - began)
+            saved = start = self.now()
+            first = self.tokens
+            longest = 0.0
             for batch in self._batches():
-                done = budget.progress(seconds=clock.seconds(), tokens=self.tokens)
-                if (self.step and done - self._measured_at >= 1 / self.recipe.validations - 1e-9) or done >= 1:
+                done = _less(budget, self._reserve + longest).progress(seconds=self.now(), tokens=self.tokens)
+                is_due = done >= 1 or done - self._measured_at >= 1 / self.recipe.validations - 1e-9
+                if is_due and self._window:
                     self._measured_at = done
-                    self._measure(clock)
+                    self._measure()
                 if self._is_over(done, budget):
                     return
-                if clock.seconds() - saved >= checkpoint_seconds:
-                    self._save(clock)
-                    saved = clock.seconds()
+                if self.now() - saved >= checkpoint_seconds:
+                    self._save()
+                    saved = self.now()
+                began = self.now()
                 loss = self._step(batch, decay(done, warm_up=self.recipe.warm_up, shape=self.recipe.schedule))
-                self.seconds = clock.seconds()
-                speed = batch.size * (self.step - first) / max(1e-9, self.seconds - start)
+                self.seconds = self.now()
+                longest = max(longest, self.seconds - began)
+                speed = (self.tokens - first) / max(1e-9, self.seconds - start)
                 watch(TuningProgress(self.step, self.tokens, self.seconds, min(1.0, done), loss, self.best_loss, speed))
 
     @property
     def best_loss(self) -> Measurement:
         return min(self.losses, key=lambda measured: measured.validation)
 
-    def write(self, clock: _Clock, provenance: dict[str, Any]) -> TunedModel:
+    def write(self, provenance: dict[str, Any]) -> TunedModel:
         """Write the best weights to the output; an interrupted run's checkpoint stays with them."""
         is_interrupted = self.stopped == "interrupted"
         if is_interrupted:
-            self._save(clock)
+            # First what the run goes on from, then whether its last steps have made the best so far.
+            self._save()
+            if self._window:
+                self._measure()
         with torch.no_grad():
             for name, value in self.best.items():
                 self.trained[name].copy_(value)
         best = self.best_loss
-        spent: dict[str, Any] = {"tokens": self.tokens, "steps": self.step, "minutes": round(clock.seconds() / 60, 2)}
+        spent: dict[str, Any] = {"tokens": self.tokens, "steps": self.step, "minutes": round(self.now() / 60, 2)}
         spent |= {"documents": len(self.rows.documents), "best_step": best.step, "stopped": self.stopped}
         about = {"recipe": asdict(self.recipe), "machine": asdict(self.machine), "versions": versions()}
         evaluation = {"validation": {"base": self.losses[0].validation, "tuned": best.validation}}
@@ -272,7 +270,7 @@ class _Run:
             best=best,
             steps=self.step,
             tokens=self.tokens,
-            seconds=clock.seconds(),
+            seconds=self.now(),
             pf_seconds=self._pf_seconds(),
             stopped=self.stopped,
         )
@@ -281,7 +279,7 @@ class _Run:
         """Yield the steps' batches from the run's own step on, epoch after epoch."""
         number = step = 0
         while True:
-            batches = self.rows.epoch(number)
+            batches = self.rows.epoch(number) if number else self._first_epoch
             yield from batches[max(0, self.step - step) :]
             step += len(batches)
             number += 1
@@ -323,7 +321,7 @@ class _Run:
         return total
 
     @torch.no_grad()
-    def _measure(self, clock: _Clock) -> None:
+    def _measure(self) -> None:
         """Take the validation loss; keep the weights if it is the best."""
         self.model.eval()
         nats, tokens = 0.0, 0
@@ -337,23 +335,25 @@ class _Run:
         validation = nats / max(1, tokens)
         if not self.losses or validation < self.best_loss.validation:
             self.best = {name: value.detach().cpu().clone() for name, value in self.trained.items()}
-        self.losses.append(
-            Measurement(self.step, self.tokens, clock.seconds(), self._pf_seconds(), training, validation)
-        )
+            self._is_best_saved = False
+        self.losses.append(Measurement(self.step, self.tokens, self.now(), self._pf_seconds(), training, validation))
 
-    def _save(self, clock: _Clock) -> None:
+    def _save(self) -> None:
         """Write the checkpoints: the best weights, and all that the run needs to go on."""
         state = {
             "identity": self.identity,
             "step": self.step,
             "tokens": self.tokens,
-            "seconds": clock.seconds(),
+            "seconds": self.now(),
             "flops_per_token": self.flops_per_token,
             "window": self._window,
             "measured_at": self._measured_at,
+            "reserve": self._reserve,
             "losses": [asdict(measured) for measured in self.losses],
         }
-        save_checkpoint(self.checkpoint(BEST), self.best, {}, state)
+        if not self._is_best_saved:
+            save_checkpoint(self.checkpoint(BEST), self.best, {}, state)
+            self._is_best_saved = True
         save_checkpoint(self.checkpoint(LAST), self.trained, {"adamw": self.optimizer}, state)
 
     def _pf_seconds(self) -> float:
@@ -368,8 +368,30 @@ class _Run:
         self.stopped = "interrupted"
 
 
-def _with_reserve(budget: Budget, seconds: float) -> Budget:
-    """Return the budget with time left at its end for the last measurement and for saving."""
+def _check_output(output: Path) -> None:
+    """Raise InputError unless a run may begin in, or be taken up from, this folder: what it holds is replaced."""
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file, not a folder: choose another output")
+    if (output / CHECKPOINTS).is_dir() or not output.is_dir():
+        return
+    if (output / "codecompose.json").is_file():
+        raise InputError(f"{output} holds a model already: choose another output, or remove it")
+    if any(output.iterdir()):
+        raise InputError(f"{output} is not empty: choose another output")
+
+
+def _optimizer(parameters: Iterable[nn.Parameter], recipe: TuningRecipe, *, width: int) -> torch.optim.Optimizer:
+    """Return AdamW, which lets matrices decay but not norms and biases."""
+    parameters = list(parameters)
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.rate(width), betas=(0.9, 0.95), fused=True)
+
+
+def _less(budget: Budget, seconds: float) -> Budget:
+    """Return the budget with so many seconds kept back from its end."""
     if budget.minutes is None:
         return budget
     return replace(budget, minutes=max(budget.minutes - seconds / 60, 1e-6))
