@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,45 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The folders of a model and of adapters on it."""
+
+    base: Path
+    lora: Path
+    other_lora: Path
+    prefix: Path
+    other_prefix: Path
+
+
+def family(folder: Path, architecture: str, *, seed: int = 0) -> Family:
+    """Write a random model with two LoRAs and two tuned prefixes, each of which changes what it says."""
+    base = torch_model(folder / "base", architecture, seed=seed)
+    return Family(
+        base,
+        lora(folder / "lora", base, seed=seed + 1),
+        lora(folder / "other-lora", base, seed=seed + 2),
+        prefix(folder / "prefix", base, virtual_tokens=5, seed=seed + 3),
+        prefix(folder / "other-prefix", base, virtual_tokens=9, seed=seed + 4),
+    )
+
+
+def reference(base: Path, adapter: Path | None, prompt: Sequence[int], length: int) -> list[tuple[int, float]]:
+    """Return greedy tokens and their log probabilities as the libraries compute them: one text, no cache, no batch."""
+    import torch
+    from peft import PeftModel
+
+    with _quiet():
+        model = _load(base) if adapter is None else PeftModel.from_pretrained(_load(base), str(adapter))
+    tokens, chosen = list(prompt), []
+    with torch.inference_mode():
+        for _ in range(length):
+            logprobs = model.eval()(input_ids=torch.tensor([tokens])).logits[0, -1].log_softmax(-1)
+            tokens.append(int(logprobs.argmax()))
+            chosen.append((tokens[-1], float(logprobs.max())))
+    return chosen
+
+
 def torch_model(folder: Path, architecture: str, *, template: FimTemplate = CODECOMPOSE, seed: int = 0) -> Path:
     """Write a random model with a byte-level tokenizer that has the template's sentinels, and return its folder."""
     import torch
@@ -57,7 +100,8 @@ def lora(folder: Path, base: Path, *, seed: int = 1) -> Path:
 
     torch.manual_seed(seed)
     config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
-    return _write_adapter(get_peft_model(_load(base), config), folder, base, strategy="lora")
+    with _quiet():
+        return _write_adapter(get_peft_model(_load(base), config), folder, base, strategy="lora")
 
 
 def prefix(folder: Path, base: Path, *, virtual_tokens: int = 5, seed: int = 2) -> Path:
@@ -67,13 +111,22 @@ def prefix(folder: Path, base: Path, *, virtual_tokens: int = 5, seed: int = 2) 
 
     torch.manual_seed(seed)
     config = PrefixTuningConfig(num_virtual_tokens=virtual_tokens, task_type="CAUSAL_LM")
-    return _write_adapter(get_peft_model(_load(base), config), folder, base, strategy="prefix")
+    with _quiet():
+        return _write_adapter(get_peft_model(_load(base), config), folder, base, strategy="prefix")
 
 
 def _load(base: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(base)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What the libraries warn of while they make a model is not ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _write_adapter(model: Any, folder: Path, base: Path, *, strategy: str) -> Path:

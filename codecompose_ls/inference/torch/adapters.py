@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -89,10 +90,13 @@ class Adapters:
         self._number += 1
         name = f"adapter{self._number}"
         try:
-            if self._peft is None:
-                self._peft = PeftModel.from_pretrained(self._network.module, str(folder), adapter_name=name)
-            else:
-                self._peft.load_adapter(str(folder), adapter_name=name)
+            with warnings.catch_warnings():
+                # Of what the library itself will have to change.
+                warnings.simplefilter("ignore", FutureWarning)
+                if self._peft is None:
+                    self._peft = PeftModel.from_pretrained(self._network.module, str(folder), adapter_name=name)
+                else:
+                    self._peft.load_adapter(str(folder), adapter_name=name)
         except Exception as error:  # the library raises RuntimeError, ValueError, KeyError ...
             raise ModelError(f"the adapter at {folder} does not fit its base ({type(error).__name__})") from error
         self._peft.eval()
@@ -105,4 +109,14 @@ class Adapters:
                 return
             gone = self._attached.pop(idle)
             if gone.lora != BASE:
-                self._peft.delete_adapter(gone.lora)
+                self._eject(gone.lora)
+
+    def _eject(self, name: str) -> None:
+        others = self._peft.peft_config.keys() - {name}
+        if not others:
+            self._peft.unload()
+            self._peft = None
+            return
+        # The library wants an active one, whatever each batch asks for.
+        self._peft.set_adapter(min(others))
+        self._peft.delete_adapter(name)

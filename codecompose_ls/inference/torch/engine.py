@@ -70,6 +70,11 @@ class TorchEngine:
         jobs = [*self._waiting, *self._jobs, *filter(None, [self._filling])]
         return not any(job.priority == 0 and not job.stopped for job in jobs)
 
+    @property
+    def rows(self) -> int:
+        """How many requests are being answered together."""
+        return len(self._jobs)
+
     async def run(self, request: Request, *, priority: int = 0, stop: Stop) -> AsyncGenerator[Token, None]:
         """Yield the tokens of an answer as they come; leaving early stops it.
 
