@@ -33,6 +33,8 @@ class Dialect(Protocol):
     #: Where it lists its models, and whether it has to be told which one is asked.
     models_path: str
     needs_model: bool
+    #: Whether a server that applies the template can be told of other files, too.
+    takes_snippets: bool
 
     def completion(
         self, context: Context, sampling: Sampling, *, model: str, template: FimTemplate | None

@@ -24,6 +24,7 @@ class LlamaCpp:
     default_url = "http://127.0.0.1:8080"
     models_path = "/v1/models"
     needs_model = False
+    takes_snippets = True
 
     def __init__(self) -> None:
         self._openai = OpenAI()
@@ -42,7 +43,9 @@ class LlamaCpp:
         if model:
             body["model"] = model  # a server that has several
         if template is None:
-            return Request("/infill", {**body, "input_prefix": context.prefix, "input_suffix": context.suffix})
+            extra = [{"filename": snippet.path, "text": snippet.text} for snippet in context.snippets]
+            sides = {"input_prefix": context.prefix, "input_suffix": context.suffix, "input_extra": extra}
+            return Request("/infill", body | sides)
         body |= {"prompt": prompt_text(context, template), "stop": list(stop_texts(template))}
         return Request("/completion", body)
 

@@ -19,7 +19,9 @@ def mask(text: str) -> str:
 
 
 def mask_context(context: Context) -> Context:
-    """Return a context without secrets, in the windows and in the whole text; one at the cursor is cut there."""
+    """Return a context without secrets, in the windows, the whole text and the snippets; one at the cursor is cut."""
+    snippets = tuple(replace(snippet, text=mask(snippet.text)) for snippet in context.snippets)
+    context = replace(context, snippets=snippets) if snippets != context.snippets else context
     before, after = context.before or context.prefix, context.after or context.suffix
     whole, cursor = before + after, len(before)
     spans = find_secrets(whole)

@@ -25,6 +25,7 @@ class Ollama:
     default_url = "http://127.0.0.1:11434"
     models_path = "/api/tags"
     needs_model = True
+    takes_snippets = False
 
     def completion(self, context: Context, sampling: Sampling, *, model: str, template: FimTemplate | None) -> Request:
         body = {"model": model, "stream": True, "keep_alive": KEEP_ALIVE, "logprobs": True}

@@ -36,6 +36,7 @@ class OpenAI:
     default_url = "http://127.0.0.1:8000/v1"
     models_path = "/models"
     needs_model = True
+    takes_snippets = False
 
     def completion(self, context: Context, sampling: Sampling, *, model: str, template: FimTemplate | None) -> Request:
         body = {"model": model, "stream": True, "logprobs": 1, **_sampled(sampling)}

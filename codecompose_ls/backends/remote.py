@@ -19,7 +19,7 @@ from codecompose_ls.backends.failures import Refused
 from codecompose_ls.backends.masking import mask_context
 from codecompose_ls.backends.request import Patience, Request
 from codecompose_ls.errors import BackendError, Cancelled
-from codecompose_ls.prompt.build import PREFIX_SHARE
+from codecompose_ls.prompt.build import PREFIX_SHARE, SNIPPETS_SHARE
 from codecompose_ls.prompt.templates import FimTemplate
 from codecompose_ls.prompt.text import BREAK, stop_texts
 from codecompose_ls.types import Context, Piece, Sampling, Stop
@@ -50,7 +50,9 @@ class RemoteBackend:
         self.model = name
         self.client = client
         self._dialect, self._asked_model, self._template = dialect, model, template
-        self._budget = context - ANSWER_TOKENS - HEADER_TOKENS
+        self._characters = (context - ANSWER_TOKENS - HEADER_TOKENS) * CHARACTERS_PER_TOKEN
+        takes_snippets = bool(template.multi_file) if template else dialect.takes_snippets
+        self._snippets_room = int(self._characters * SNIPPETS_SHARE) if takes_snippets else 0
         self._stops = stop_texts(template) if template else ()
         self._warming: asyncio.Task[None] | None = None
 
@@ -65,7 +67,7 @@ class RemoteBackend:
 
     @property
     def window_chars(self) -> tuple[int, int]:
-        characters = self._budget * CHARACTERS_PER_TOKEN
+        characters = self._characters - self._snippets_room
         prefix = int(characters * PREFIX_SHARE)
         return prefix, characters - prefix
 
@@ -76,23 +78,23 @@ class RemoteBackend:
     async def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
     ) -> AsyncGenerator[Piece, None]:
-        masked = mask_context(context)
-        request = self._dialect.completion(masked, sampling, model=self._asked_model, template=self._template)
+        told = self._told(context)
+        request = self._dialect.completion(told, sampling, model=self._asked_model, template=self._template)
         room = sampling.max_tokens * CHARACTERS_OF_TOKEN
         async with aclosing(self.client.stream(request, self._dialect.piece)) as pieces:
             async for piece in pieces:
                 if stop.is_set():
                     raise Cancelled
-                told = until(self._stops, plain(piece), room=room)
-                room -= len(told.text)
-                yield replace(told, model=self.model)
-                if told.finish and not piece.finish:
+                kept = until(self._stops, plain(piece), room=room)
+                room -= len(kept.text)
+                yield replace(kept, model=self.model)
+                if kept.finish and not piece.finish:
                     return
 
     async def warm(self, context: Context) -> None:
         if self._warming is None or self._warming.done():
-            masked = mask_context(context)
-            request = self._dialect.warm_up(masked, model=self._asked_model, template=self._template)
+            told = self._told(context)
+            request = self._dialect.warm_up(told, model=self._asked_model, template=self._template)
             if request is not None and self.state is State.CLOSED:
                 self._warming = asyncio.ensure_future(self._warm_up(request))
 
@@ -112,6 +114,16 @@ class RemoteBackend:
 
     def close(self) -> None:
         self.client.close()
+
+    def _told(self, context: Context) -> Context:
+        """Return what the server may see of a context: no secrets, and no more snippets than there is room for."""
+        room, snippets = self._snippets_room, []
+        for snippet in context.snippets:
+            room -= len(snippet.path) + len(snippet.text)
+            if room < 0:
+                break
+            snippets.append(snippet)
+        return mask_context(replace(context, snippets=tuple(snippets)))
 
     async def _warm_up(self, request: Request) -> None:
         with suppress(BackendError):

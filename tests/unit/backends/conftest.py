@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.unit.backends.http_server import HttpServer
+from tests.http_server import HttpServer
 
 
 @pytest_asyncio.fixture

@@ -19,7 +19,7 @@ from codecompose_ls.backends.events import Json, text_at
 from codecompose_ls.backends.request import Patience, Request
 from codecompose_ls.errors import BackendError
 from codecompose_ls.types import Piece
-from tests.unit.backends.http_server import CUT, HANG, HttpServer, event, openai, stream, whole
+from tests.http_server import CUT, HANG, HttpServer, event, openai, stream, whole
 
 KEY = "sk-unmistakable-0123456789"
 ASK = Request("/completions", {"prompt": "print("}, {"logprobs": None, "max_tokens": "max_completion_tokens"})

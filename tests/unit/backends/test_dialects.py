@@ -18,7 +18,7 @@ from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import BackendError
 from codecompose_ls.prompt.templates import CODECOMPOSE, FAMILIES, QWEN25_CODER, FimTemplate
 from codecompose_ls.settings import PROTOCOLS
-from codecompose_ls.types import Context, Piece, Sampling
+from codecompose_ls.types import Context, Piece, Sampling, Snippet
 
 CONTEXT = Context("python", "src/app.py", "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n")
 EIGHT = Sampling(max_tokens=8)
@@ -82,6 +82,11 @@ def test_llamacpp_is_asked_to_fill_in() -> None:
     assert path == "/infill"
     assert (body["input_prefix"], body["input_suffix"]) == (CONTEXT.prefix, CONTEXT.suffix)
     assert (body["n_predict"], body["cache_prompt"], body["stream"]) == (8, True, True)
+
+
+def test_llamacpp_is_told_of_other_files() -> None:
+    _, body = asked("llamacpp", replace(CONTEXT, snippets=(Snippet("src/shop.py", "def buy(): ...\n"),)))
+    assert body["input_extra"] == [{"filename": "src/shop.py", "text": "def buy(): ...\n"}]
 
 
 def test_ollama_is_told_both_sides() -> None:

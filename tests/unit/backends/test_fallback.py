@@ -20,7 +20,7 @@ from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import Cancelled, ModelError
 from codecompose_ls.types import Context, Opening, Piece, Sampling
 from tests.fakes import FakeBackend
-from tests.unit.backends.http_server import CUT, HANG, HttpServer, event, openai, stream, whole
+from tests.http_server import CUT, HANG, HttpServer, event, openai, stream, whole
 
 CONTEXT = Context("python", "a.py", "print(", ")\n", before="print(", after=")\n")
 NEVER = threading.Event()

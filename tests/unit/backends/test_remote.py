@@ -21,8 +21,8 @@ from codecompose_ls.backends.remote import RemoteBackend
 from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import BackendError, Cancelled
 from codecompose_ls.prompt.templates import QWEN25_CODER, FimTemplate
-from codecompose_ls.types import Context, Piece, Sampling
-from tests.unit.backends.http_server import CUT, HANG, HttpServer, event, openai, stream, whole
+from codecompose_ls.types import Context, Piece, Sampling, Snippet
+from tests.http_server import CUT, HANG, HttpServer, event, openai, stream, whole
 
 TOKEN = "ghp_" + "a1B2" * 9
 CONTEXT = Context("python", "src/app.py", f"token = '{TOKEN}'\nprint(", f")\nother = '{TOKEN}'\n")
@@ -122,6 +122,22 @@ async def test_a_failure_is_a_notice_until_the_next_success(server: HttpServer, 
 def test_the_window_is_what_the_servers_model_takes(client: Client) -> None:
     # (2048 - 64 for the answer - 32 for the header) tokens of 3 characters, 70 : 30.
     assert remote(client).window_chars == (4099, 1757)
+    # A family that knows several files keeps a quarter of it for them.
+    assert sum(remote(client, QWEN25_CODER).window_chars) == 5856 - 1464
+
+
+async def test_other_files_are_masked_and_sent_as_far_as_there_is_room(server: HttpServer, client: Client) -> None:
+    server.answers += [openai("x"), openai("x")]
+    keys, far = Snippet("keys.py", f"KEY = '{TOKEN}'\n"), Snippet("far.py", "x" * 1500)
+    context = replace(CONTEXT, snippets=(keys, far), repository="shop")
+    await pieces(remote(client, QWEN25_CODER), context)
+    await pieces(remote(client), context)
+    told, untold = (asked.body["prompt"] for asked in server.asked)
+    assert told.startswith(
+        "<|repo_name|>shop\n<|file_sep|>keys.py\nKEY = '********'\n\n<|file_sep|>src/app.py\n<|fim_prefix|>"
+    )
+    assert "far.py" not in told
+    assert "keys.py" not in untold
 
 
 def test_it_is_never_idle_so_that_it_is_not_asked_with_every_key(client: Client) -> None:
