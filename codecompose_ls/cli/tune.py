@@ -26,28 +26,24 @@ OBJECTIVES = ("fim", "cm", "lcm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="a project: a git repository, or a folder without one"
-    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a project: a git repository or any folder")
     parser.add_argument(
         "--strategy",
         choices=STRATEGIES,
         default="custom",
-        help="what is trained: all weights, embeddings and output layer, the last block, a prefix, or LoRA (%(default)s)",
+        help="what is trained: all weights, embeddings and output, the last block, a prefix, or LoRA (%(default)s)",
     )
     parser.add_argument(
         "--objective",
         choices=OBJECTIVES,
         default="lcm",
-        help="what is learnt: random middles, left to right, or the rest of lines from where one is asked (%(default)s)",
+        help="what is learnt: random middles, left to right, or the rest of lines, as is asked for (%(default)s)",
     )
     parser.add_argument(
         "--minutes", type=float, default=10.0, help="time for all of it, gate and saving included (%(default)g)"
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="write the tuned folder there as well")
-    parser.add_argument(
-        "--model", default="base", metavar="BASE", help="what to tune: a folder or a name (%(default)s)"
-    )
+    parser.add_argument("--model", default="base", metavar="BASE", help="what to tune: a name or a folder (base)")
     parser.add_argument("--name", help="its name in the registry (the project's and the strategy's)")
     parser.add_argument(
         "--since",
@@ -109,12 +105,8 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     console = Console(file=sys.stderr)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )
+    texts = [TextColumn("{task." + field + "}") for field in ("description", "fields[figures]")]
+    columns = (texts[0], BarColumn(), TaskProgressColumn(), texts[1])
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0, figures="")
         before = ""
@@ -132,10 +124,8 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
 def _figures(now: Progress) -> str:
     if now.loss is None:
         return ""
-    left = now.seconds_left or 0
-    return (
-        f"loss {now.loss:.3f}  {now.tokens_per_second or 0:,.0f} tokens/s  {int(left // 60)}:{int(left % 60):02} left"
-    )
+    minutes, seconds = divmod(int(now.seconds_left or 0), 60)
+    return f"loss {now.loss:.3f}  {now.tokens_per_second or 0:,.0f} tokens/s  {minutes}:{seconds:02} left"
 
 
 def _print(done: Promotion, order: Order) -> None:
@@ -143,14 +133,13 @@ def _print(done: Promotion, order: Order) -> None:
 
     text, training = done.text, done.training
     dropped = ", ".join(f"{count} {name}" for name, count in text.dropped.most_common()) or "none"
-    print(
-        f"{text.name}: {len(text.documents)} files kept, {text.characters / 1e6:.2f} M characters; left out: {dropped}"
-    )
+    kept = f"{len(text.documents)} files kept, {text.characters:,} characters"
+    print(f"{text.name}: {kept}; left out: {dropped}")
     print(done.story)
-    print(
-        f"tuned: {training.tokens:,} tokens in {training.steps} steps, {training.minutes:.1f} min "
-        f"({done.minutes:.1f} in all); validation loss {training.base_loss:.3f} -> {training.tuned_loss:.3f} nats a token"
+    spent = (
+        f"{training.tokens:,} tokens in {training.steps} steps, {training.minutes:.1f} min ({done.minutes:.1f} in all)"
     )
+    print(f"tuned: {spent}; validation loss {training.base_loss:.3f} -> {training.tuned_loss:.3f} nats a token")
     if done.verdict is not None:
         console = Console()
         console.width = max(110, console.width)

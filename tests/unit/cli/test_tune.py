@@ -1,0 +1,209 @@
+"""`tune` from a repository to weights in the registry: all of it real, on a tiny base."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from codecompose_ls import folders
+from codecompose_ls.cli import main
+from codecompose_ls.cli.tune import OBJECTIVES, STRATEGIES
+from codecompose_ls.evaluation import gate
+from codecompose_ls.evaluation.promotion import Order, Progress, carry_out
+from codecompose_ls.models import registry
+from codecompose_ls.models.model import load_model
+from codecompose_ls.tuning import objectives
+from codecompose_ls.tuning.tuning_recipe import RATES, TuningRecipe
+from tests.models import tiny_model
+from tests.repositories import Git, module
+
+NOUNS = ("basket", "customer", "delivery", "engine", "folder", "graph", "header", "journal", "kernel", "layer")
+
+
+@pytest.fixture(autouse=True)
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODECOMPOSE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CODECOMPOSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "nice", lambda by: None)
+    # So little work is not worth a second thread, least of all where others want the core.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return tiny_model(tmp_path / "tiny")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Git:
+    """A project of four modules to which six were added later."""
+    git = Git(tmp_path / "shop")
+    git.commit({f"{noun}.py": module(noun) for noun in NOUNS[:4]})
+    git.commit({f"{noun}.py": module(noun) for noun in NOUNS[4:]})
+    return git
+
+
+@pytest.fixture
+def general(tmp_path: Path) -> Path:
+    """General code of twelve modules."""
+    (tmp_path / "general").mkdir()
+    for noun in ("barn", "cart", "door", "fork", "gate", "hill", "iron", "jail", "king", "lamp", "moon", "nest"):
+        (tmp_path / "general" / f"{noun}.py").write_text(module(noun, size=6))
+    return tmp_path / "general"
+
+
+def order(shop: Git, base: Path, general: Path, *, strategy: str = "custom", **more: bool) -> Order:
+    recipe = TuningRecipe(strategy=strategy, epochs=4, tokens_per_step=512, learning_rate=0.01)
+    return Order(shop.root, recipe, minutes=10, base=str(base), replay_from=general, **more)
+
+
+class Killed(BaseException):
+    """The process has been killed."""
+
+
+def killed_at(stage: str, stages: list[str] | None = None) -> object:
+    """Return a watcher in whose hands the process dies when a stage begins."""
+
+    def watch(now: Progress) -> None:
+        if stages is not None:
+            stages.append(now.stage)
+        if now.stage == stage:
+            raise Killed
+
+    return watch
+
+
+def test_a_project_is_tuned_proved_and_promoted(
+    shop: Git, base: Path, general: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, head = shop("rev-parse", "HEAD~1"), shop("rev-parse", "HEAD")
+    arguments = ["--model", str(base), "--replay-from", str(general), "--output", str(tmp_path / "out"), "--promote"]
+
+    assert main(["tune", str(shop.root), "--minutes", "10", *arguments]) == 0
+
+    printed = capsys.readouterr()
+    assert printed.out.startswith("shop: 10 files kept, ") and "characters; left out: none\n" in printed.out
+    assert f"lines added from {first[:12]}" in printed.out
+    assert "unseen lines" in printed.out and "general code" in printed.out
+    assert "gate passed: exact match" in printed.out
+    assert f"'shop-custom' answers in {shop.root} from now on, and in {tmp_path / 'out'}" in printed.out
+    assert printed.err.splitlines() == [
+        "codecompose-ls: reading the project",
+        f"codecompose-ls: tuning at {first[:12]}",
+        "codecompose-ls: gate",
+        "codecompose-ls: retention",
+        "codecompose-ls: tuning on the whole project",
+        "codecompose-ls: saving",
+    ]
+    assert registry.promoted(shop.root) == "shop-custom"
+    entry = registry.entry("shop-custom")
+    told, proved = entry.metadata["provenance"], entry.metadata["evaluation"]["gate"]
+    assert (told["project"], told["revision"], proved["measured_at"]) == ("shop", head, first)
+    assert entry.gate is True and proved["n"] >= 20 and proved["gain"]["value"] > 0
+    assert str(tmp_path) not in json.dumps(dict(entry.metadata))
+    assert load_model(tmp_path / "out").content_hash == load_model(entry.folder).content_hash
+    assert not list((folders.cache() / "tuning").iterdir())
+
+
+def test_after_a_kill_the_same_order_goes_on(shop: Git, base: Path, general: Path) -> None:
+    stages: list[str] = []
+    with pytest.raises(Killed):
+        carry_out(order(shop, base, general), watch=killed_at("gate"))
+    with pytest.raises(Killed):
+        carry_out(order(shop, base, general), watch=killed_at("tuning on the whole project", stages))
+    assert not [stage for stage in stages if stage.startswith("tuning at")]
+    stages.clear()
+
+    done = carry_out(order(shop, base, general), watch=lambda now: stages.append(now.stage))
+
+    assert list(dict.fromkeys(stages)) == ["reading the project", "tuning on the whole project", "saving"]
+    assert done.name == "shop-custom" and done.verdict is not None and done.verdict.passed
+
+
+def test_an_interrupt_keeps_the_best_so_far(
+    shop: Git, base: Path, general: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(now: Progress) -> None:
+        if now.loss is not None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stopped = carry_out(order(shop, base, general), watch=interrupt)
+
+    assert stopped.name is None and stopped.verdict is None
+    assert stopped.training.stopped == "interrupted"
+    assert load_model(stopped.folder).architecture == load_model(base).architecture
+    assert carry_out(order(shop, base, general)).name == "shop-custom"
+
+
+def test_what_fails_the_gate_is_registered_but_not_promoted_unless_forced(
+    shop: Git, base: Path, general: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "SIGNIFICANCE", 0.0)
+
+    failed = carry_out(order(shop, base, general, promote=True))
+
+    assert failed.name == "shop-custom" and not failed.promoted
+    assert registry.promoted(shop.root) is None
+    assert registry.entry("shop-custom").gate is False
+    assert failed.text.revision == shop("rev-parse", "HEAD~1")
+
+    stages: list[str] = []
+    forced = carry_out(order(shop, base, general, promote=True, force=True), watch=lambda now: stages.append(now.stage))
+
+    assert list(dict.fromkeys(stages)) == ["reading the project", "tuning on the whole project", "saving"]
+    assert registry.promoted(shop.root) == forced.name == "shop-custom-2"
+    assert forced.text.revision == shop("rev-parse", "HEAD")
+
+
+def test_a_folder_without_history_gets_an_adapter(
+    tmp_path: Path, base: Path, general: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.add(base, "tiny")
+    for noun in NOUNS:
+        (tmp_path / "plain" / f"{noun}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / "plain" / f"{noun}.py").write_text(module(noun, size=8))
+    arguments = ["--model", "tiny", "--strategy", "lora", "--objective", "fim", "--replay-from", str(general)]
+
+    assert main(["tune", str(tmp_path / "plain"), "--minutes", "10", "--name", "mine", "--json", *arguments]) == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["project"], found["revision"]) == ("mine", "plain", None)
+    assert found["gate"]["measured_at"] == "held-out files"
+    assert registry.entry("mine").kind == "lora"
+
+
+def test_what_is_wrong_is_said_in_one_line(
+    shop: Git, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def complaint(*arguments: str) -> str:
+        assert main(["tune", *arguments]) == 2
+        (line,) = capsys.readouterr().err.removeprefix("codecompose-ls: reading the project\n").splitlines()
+        return line
+
+    project, tiny = str(shop.root), ("--model", str(base))
+    assert "nowhere: no such folder" in complaint(str(tmp_path / "nowhere"))
+    assert "--minutes must be more than 0, not -1" in complaint(project, "--minutes", "-1", *tiny)
+    assert "--minutes 1e-05 is too little" in complaint(project, "--minutes", "0.00001", *tiny)
+    assert "no model 'other'" in complaint(project, "--model", "other")
+    assert "replay is a share" in complaint(project, "--replay", "1", *tiny)
+    assert "'../x' cannot be the name of a model" in complaint(project, "--name", "../x", *tiny)
+    assert "there is something already" in complaint(project, "--output", project, *tiny)
+    assert "models import" in complaint(project, "--strategy", "lora", *tiny)
+    assert "no revision 'v9'" in complaint(project, "--since", "v9", *tiny)
+    assert "no such folder" in complaint(project, "--replay-from", str(tmp_path / "nowhere"), *tiny)
+    monkeypatch.setattr("codecompose_ls.evaluation.promotion._DISK_BYTES", 10**18)
+    assert "of disk are free, tuning takes" in complaint(project, *tiny)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install 'codecompose-ls[tune]'" in complaint(project, *tiny)
+
+
+def test_the_command_line_offers_what_there_is() -> None:
+    assert set(STRATEGIES) == set(RATES) - {"lora_autodev"}
+    assert set(OBJECTIVES) == set(objectives.OBJECTIVES)
