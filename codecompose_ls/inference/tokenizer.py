@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from numpy.typing import NDArray
 
 from codecompose_ls.errors import ModelError
 from codecompose_ls.types import Opening
+
+#: Lines whose ids are remembered, some 300 bytes each.
+LINES = 10_000
+#: A line, with the breaks before it.
+_LINE = re.compile(r"\n+[^\n]*|[^\n]+")
+#: Characters of every kind that patterns tell apart.
+_KINDS = ("a", "\u00e9", "_", "7", ")", "'", " ", "  ", "\t", "\r", "\u4e2d", "\u0301", "\U0001f642")
 
 
 class Tokenizer:
@@ -37,6 +45,8 @@ class Tokenizer:
         else:
             raise ModelError(f"{path} is of a kind we cannot serve: we know byte-level BPE and SentencePiece")
         self._library.encode_special_tokens = True
+        self._line: Callable[[str], list[int]] = lru_cache(maxsize=LINES)(self._encode)
+        self._is_linewise = _is_linewise(self._library)
         #: The first id of a text that has one; remembered, so only for pieces that come again and again.
         self.first: Callable[[str], int] = lru_cache(maxsize=50_000)(lambda text: self.encode(text)[0])
         added = self._library.get_added_tokens_decoder().items()
@@ -46,6 +56,12 @@ class Tokenizer:
         """Return the ids of `text`, no special token among them."""
         # An editor may cut a surrogate pair in two; half of one is no character.
         text = text.encode(errors="replace").decode()
+        if not self._is_linewise:
+            return self._encode(text)
+        # While somebody types, the same lines are encoded with every key, but for one.
+        return list(chain.from_iterable(map(self._line, _LINE.findall(text))))
+
+    def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
 
@@ -142,3 +158,21 @@ def _byte_alphabet() -> dict[str, int]:
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+def _is_linewise(library: Any) -> bool:
+    """Return whether a text's ids are those of its lines, one after the other.
+
+    They are where the pattern that cuts a text before it is encoded always cuts before line breaks, whatever stands
+    around them. GPT-2's does not (a space and the break after it are one piece); SentencePiece has none.
+    """
+    added = [token for token in library.get_added_tokens_decoder().values() if not token.special]
+    reaching = any("\n" in token.content or token.lstrip or token.rstrip for token in added)
+    if library.pre_tokenizer is None or library.normalizer is not None or reaching:
+        return False
+
+    def pieces(text: str) -> list[str]:
+        return [piece for piece, _ in library.pre_tokenizer.pre_tokenize_str(text)]
+
+    probe = "".join(f"x{left}{breaks}{right}" for left, breaks, right in product(_KINDS, ("\n", "\n\n"), _KINDS))
+    return pieces(probe) == [piece for line in _LINE.findall(probe) for piece in pieces(line)]

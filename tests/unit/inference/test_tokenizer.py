@@ -40,6 +40,24 @@ def test_sentinels_in_text_stay_text(tokenizer: Tokenizer, text: str) -> None:
     assert decoded(tokenizer, ids) == text
 
 
+@given(st.text(st.sampled_from("ab_é7( '.\t\r\n\u0301🙂"), max_size=80))
+def test_lines_have_the_ids_that_they_have_in_their_text(tiny: Path, tokenizer: Tokenizer, text: str) -> None:
+    library = Library.from_file(str(tiny / "tokenizer.json"))
+    assert tokenizer.encode(text) == library.encode(text).ids
+    assert tokenizer.encode(text) == library.encode(text).ids  # now remembered
+
+
+@pytest.mark.parametrize("text", ["a \n\nb", "a\n\n", " \n "])
+def test_a_piece_that_reaches_into_the_next_line_stays_whole(tmp_path: Path, text: str) -> None:
+    # GPT-2's pattern takes a space and the break after it together, if another break follows.
+    vocabulary = {letter: number for number, letter in enumerate([*pre_tokenizers.ByteLevel.alphabet(), "ĠĊ", "ĊĊ"])}
+    library = Library(models.BPE(vocabulary, [("Ġ", "Ċ"), ("Ċ", "Ċ")]))
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = decoders.ByteLevel()
+    library.save(str(tmp_path / "tokenizer.json"))
+    assert Tokenizer(tmp_path / "tokenizer.json").encode(text) == library.encode(text).ids
+
+
 def test_an_unfinished_character_waits_for_its_last_byte(tokenizer: Tokenizer) -> None:
     bytes_of_smile = [tokenizer.token_id(letter) for letter in "ðŁĺĢ"]  # F0 9F 98 80, one token a byte
     decoder = tokenizer.decoder()
