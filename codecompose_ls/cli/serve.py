@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
     listener = _listen(args.host, args.port)
     _say(args, listener, made_up, [card.name for card in shelf.cards()])
     # Paths and status only: what is asked and answered stays out of every log.
-    uvicorn.Server(uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2)).run([listener])
+    uvicorn.Server(
+        uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2, ws="none", server_header=False)
+    ).run([listener])
     return 0
 
 

@@ -1,0 +1,120 @@
+"""Which models there are, which of them are in memory, and which engine runs them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from codecompose_ls.errors import InputError, ModelError
+from codecompose_ls.models import registry as models
+from codecompose_ls.service import catalogue
+from codecompose_ls.service.catalogue import Card, Catalogue, Weights
+from codecompose_ls.service.faults import Fault
+from codecompose_ls.service.shelf import DiskShelf
+from tests import adapters
+from tests.models import tiny_model
+from tests.unit.service.conftest import Script
+
+
+def test_the_listing_has_every_name_and_the_base_of_each_adapter(client: httpx.Client, registry: Path) -> None:
+    adapters.lora(registry / "team", registry / "models" / "tiny")
+    models.add(registry / "team", "team")
+    listed = client.get("/v1/models").json()
+    assert listed["object"] == "list"
+    assert {model["id"]: model["parent"] for model in listed["data"]} == {"base": None, "tiny": None, "team": "tiny"}
+    assert all(model["object"] == "model" for model in listed["data"])
+    assert client.get("/v1/models/team").json()["parent"] == "tiny"
+    assert client.get("/v1/models/nobody").status_code == 404
+    said = [
+        client.post("/v1/completions", json={"model": name, "prompt": "def", "max_tokens": 8, "temperature": 0}).json()
+        for name in ("tiny", "team")
+    ]
+    assert said[0]["choices"][0]["text"] != said[1]["choices"][0]["text"]
+
+
+def test_only_those_that_are_named_are_served(registry: Path, tiny: Path, tmp_path: Path) -> None:
+    shelf = DiskShelf([str(tiny), "base"], engine="int8")
+    assert [card.name for card in shelf.cards()] == [tiny.name, "base"]
+    assert shelf.find("team") is None
+    with pytest.raises(ModelError, match="no model 'nobody'"):
+        DiskShelf(["nobody"])
+    twin = tiny_model(tmp_path / tiny.name, seed=3)
+    with pytest.raises(InputError, match=f"another model is called '{tiny.name}' already"):
+        DiskShelf([str(tiny), str(twin)])
+
+
+def test_torch_runs_adapters_on_one_base_and_int8_each_as_weights_of_its_own(registry: Path) -> None:
+    if not (registry / "models" / "other").exists():
+        adapters.prefix(registry / "other", registry / "models" / "tiny")
+        models.add(registry / "other", "other")
+    base, other = registry / "models" / "tiny", registry / "models" / "other"
+    on_torch, on_int8 = DiskShelf(engine="torch"), DiskShelf(engine="int8")
+    weights, adapter = on_torch.find("other") or pytest.fail()
+    assert (weights, adapter) == ((on_torch.find("tiny") or pytest.fail())[0], other)
+    assert (weights.folder, weights.engine) == (base, "torch")
+    weights, adapter = on_int8.find("other") or pytest.fail()
+    assert (weights.folder, weights.engine, adapter) == (other, "int8", None)
+
+
+class Many:
+    """A shelf of models that nobody has to compute."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[str, Script] = {}
+
+    def cards(self) -> list[Card]:
+        return []
+
+    def find(self, name: str) -> tuple[Weights, Path | None] | None:
+        return Weights(Path(name), "script", 0), None
+
+    def load(self, weights: Weights) -> Script:
+        if weights.folder.name == "broken":
+            raise ModelError("the model is broken")
+        self.loaded[weights.folder.name] = Script("a")
+        return self.loaded[weights.folder.name]
+
+
+async def test_models_used_longest_ago_are_closed_but_never_those_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "LOADED", 2)
+    shelf = Many()
+    kept = Catalogue(shelf)
+    async with kept.lease("a"), kept.lease("b"), kept.lease("c"):
+        assert not any(backend.closed for backend in shelf.loaded.values())
+    assert sum(not backend.closed for backend in shelf.loaded.values()) == 2
+    async with kept.lease("d"):
+        pass
+    assert sum(not backend.closed for backend in shelf.loaded.values()) == 2 and not shelf.loaded["d"].closed
+    await kept.close()
+    assert all(backend.closed for backend in shelf.loaded.values())
+
+
+async def test_two_who_ask_for_the_same_model_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Many()
+    kept = Catalogue(shelf)
+
+    async def ask() -> object:
+        async with kept.lease("a") as backend:
+            return backend
+
+    one, other = await asyncio.gather(ask(), ask())
+    assert one is other is shelf.loaded["a"]
+
+
+async def test_a_model_that_cannot_be_loaded_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Catalogue(Many())
+    for _ in range(2):
+        with pytest.raises(ModelError):
+            async with kept.lease("broken"):
+                pass
+
+
+async def test_a_model_that_is_gone_is_unknown(registry: Path) -> None:
+    kept = Catalogue(DiskShelf(engine="int8"))
+    with pytest.raises(Fault, match="no model 'gone'") as fault:
+        async with kept.lease("gone"):
+            pass
+    assert fault.value.status == 404
