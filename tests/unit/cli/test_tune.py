@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from codecompose_ls import folders
@@ -32,6 +32,8 @@ def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODECOMPOSE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("CODECOMPOSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(os, "nice", lambda by: None)
+    import torch
+
     # So little work is not worth a second thread, least of all where others want the core.
     torch.set_num_threads(1)
 
