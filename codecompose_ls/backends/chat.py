@@ -41,16 +41,22 @@ class RemoteChat:
     def __init__(self, client: Client, dialect: Dialect, *, name: str, model: str) -> None:
         self.model = name
         self.client = client
-        self._dialect, self._asked_model = dialect, model
+        #: What the server calls it.
+        self.asked_model = model
+        self._dialect = dialect
 
     async def chat(self, messages: Sequence[Message], sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
         masked = [replace(message, content=mask(message.content)) for message in messages]
-        request = self._dialect.chat(masked, sampling, model=self._asked_model)
+        request = self._dialect.chat(masked, sampling, model=self.asked_model)
         async with aclosing(self.client.stream(request, self._dialect.chat_piece)) as pieces:
             async for piece in pieces:
                 if stop.is_set():
                     raise Cancelled
                 yield replace(plain(piece), model=self.model)
+
+    async def probe(self) -> list[str]:
+        """Return the names of the models that the server lists. Raises `BackendError`."""
+        return self._dialect.model_names(await self.client.get(self._dialect.models_path))
 
     def close(self) -> None:
         self.client.close()

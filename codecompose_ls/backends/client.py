@@ -52,7 +52,7 @@ class Client:
     ) -> None:
         import httpx
 
-        self.url = url
+        self.url, self.sends_key = url, bool(key)
         self.circuit = Circuit(clock)
         #: Why the last request failed, in one line; empty again after a success.
         self.notice = ""

@@ -49,7 +49,9 @@ class RemoteBackend:
         #: The model's name, with the server's.
         self.model = name
         self.client = client
-        self._dialect, self._asked_model, self._template = dialect, model, template
+        #: What the server calls it.
+        self.asked_model = model
+        self._dialect, self._template = dialect, template
         self._characters = (context - ANSWER_TOKENS - HEADER_TOKENS) * CHARACTERS_PER_TOKEN
         takes_snippets = bool(template.multi_file) if template else dialect.takes_snippets
         self._snippets_room = int(self._characters * SNIPPETS_SHARE) if takes_snippets else 0
@@ -79,7 +81,7 @@ class RemoteBackend:
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
     ) -> AsyncGenerator[Piece, None]:
         told = self._told(context)
-        request = self._dialect.completion(told, sampling, model=self._asked_model, template=self._template)
+        request = self._dialect.completion(told, sampling, model=self.asked_model, template=self._template)
         room = sampling.max_tokens * CHARACTERS_OF_TOKEN
         async with aclosing(self.client.stream(request, self._dialect.piece)) as pieces:
             async for piece in pieces:
@@ -94,7 +96,7 @@ class RemoteBackend:
     async def warm(self, context: Context) -> None:
         if self._warming is None or self._warming.done():
             told = self._told(context)
-            request = self._dialect.warm_up(told, model=self._asked_model, template=self._template)
+            request = self._dialect.warm_up(told, model=self.asked_model, template=self._template)
             if request is not None and self.state is State.CLOSED:
                 self._warming = asyncio.ensure_future(self._warm_up(request))
 

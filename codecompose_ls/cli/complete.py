@@ -15,6 +15,7 @@ from codecompose_ls.errors import InputError
 from codecompose_ls.languages import language_of
 
 if TYPE_CHECKING:
+    from codecompose_ls.backends.backend import Backend
     from codecompose_ls.settings import Settings
     from codecompose_ls.types import Answer, CompletionRequest
 
@@ -46,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
     loaded, problems = settings.load(root=root)
     for problem in problems:
         print(f"codecompose-ls: {problem}", file=sys.stderr)
-    loaded = replace(loaded, model=args.model or loaded.model, multi_line=args.multi_line or loaded.multi_line)
+    if args.model:
+        loaded = replace(loaded, model=args.model, backend="local")
+    loaded = replace(loaded, multi_line=args.multi_line or loaded.multi_line)
     text = _read(path, root, loaded.ignore)
     language = language_of(path)
     if language is None:
@@ -95,6 +98,7 @@ def _offset(path: Path, text: str, line: int, column: int) -> int:
 
 async def _complete(request: CompletionRequest, settings: Settings, root: Path) -> Answer:
     from codecompose_ls.backends import on_disk
+    from codecompose_ls.backends.connect import connect
     from codecompose_ls.completion.pipeline import Pipeline
     from codecompose_ls.errors import EngineError
     from codecompose_ls.index.prior import prior_of
@@ -107,12 +111,18 @@ async def _complete(request: CompletionRequest, settings: Settings, root: Path) 
         upkeep = Upkeep(root, settings.ignore)
         upkeep.load()
         prior = prior_of(lambda context: (upkeep.workspace, request.document.path))
-    backend = on_disk.load(resolve(settings.model), threads=settings.threads, prior_of=prior)
+
+    def local() -> Backend:
+        return on_disk.load(resolve(settings.model), threads=settings.threads, prior_of=prior)
+
+    backend = connect(settings, local=local)
     pipeline = Pipeline(backend, settings)
     try:
         answer = await pipeline.complete(request)
         if answer.reason == "failed":
             raise EngineError(pipeline.last_error)
+        if backend.notice:
+            print(f"codecompose-ls: {backend.notice}", file=sys.stderr)
         return answer
     finally:
         pipeline.close()

@@ -73,6 +73,7 @@ def _checks(model: str | None) -> Iterator[Finding]:
     yield Finding("settings", not problems, "; ".join(map(str, problems)) or "all values are good", mend)
     yield from _folders()
     yield _index(loaded)
+    yield from _servers(loaded)
     name = model or loaded.model
     try:
         yield from _self_test(name, loaded.threads)
@@ -128,6 +129,22 @@ def _index(settings: Settings) -> Finding:
     left_out = f", {index.left_out} files had no room" if index.left_out else ""
     size = f"{len(index.segment.tokens):,} lexemes, {index.size_bytes / 1e6:.0f} MB"
     return Finding("index", True, f"{len(index.stamps)} files of this folder, {size}{left_out}")
+
+
+def _servers(settings: Settings) -> Iterator[Finding]:
+    """Ask the servers that the settings name, if any, for a few tokens."""
+    if (settings.backend, settings.chat) == ("local", "none"):
+        return
+    from codecompose_ls.backends import checkup
+
+    for name, check in (("backend", checkup.check_backend), ("chat", checkup.check_chat)):
+        try:
+            checked = asyncio.run(check(settings))
+        except CodeComposeError as error:
+            yield Finding(name, False, str(error), f"mend the settings that begin with '{name}'")
+        else:
+            if checked is not None:
+                yield Finding(name, checked.good, checked.detail, checked.mend)
 
 
 def _self_test(name: str, threads: int) -> Iterator[Finding]:
