@@ -8,6 +8,7 @@ comes first, since what is asked for is never empty.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from codecompose_ls.completion.window import window
+from codecompose_ls.errors import ModelError
 from codecompose_ls.evaluation.hidden_lines import Case
 from codecompose_ls.evaluation.metrics import first_line
 from codecompose_ls.prompt.build import PREFIX_SHARE, build_prompt
@@ -52,6 +54,9 @@ class Answerer:
         self._is_encoder_decoder = loaded.is_encoder_decoder
         virtual = 0 if self._prefix is None else self._prefix.num_virtual_tokens
         self._budget = min(prompt_tokens, loaded.context - virtual - LINE_TOKENS)
+        if self._budget < 1:
+            room = f"{virtual} virtual tokens and a line of {LINE_TOKENS}"
+            raise ModelError(f"{loaded.name} has a context of {loaded.context}: too small for {room}")
         self._ends, self._closing = _line_ends(loaded)
 
     @torch.inference_mode()
@@ -170,7 +175,10 @@ def _adapted(base: BaseModel, folder: Path) -> tuple[Any, _Prefix | None]:
     """Return the network with an adapter in it, and the prefix if the adapter is one. LoRA is merged."""
     from peft import PeftModel
 
-    model = PeftModel.from_pretrained(base.network, folder)
+    with warnings.catch_warnings():
+        # PEFT still reads what this transformers calls by another name.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        model = PeftModel.from_pretrained(base.network, folder)
     if not model.active_peft_config.is_prompt_learning:
         return model.merge_and_unload(), None
     return (model, None) if base.is_encoder_decoder else (base.network, _Prefix(model))

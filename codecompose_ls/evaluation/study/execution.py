@@ -30,13 +30,13 @@ def run(laid: Laid, *, workers: int, fresh: bool = False, place: Mapping[str, st
         projects=tuple(_facts(one, laid.tasks) for one in laid.folds),
         cells=tuple(cells),
         shared=shared(tokens),
-        parameters=tuple(parameters(laid.plan.base, laid.plan.strategies)),
+        parameters=tuple(parameters(laid.plan.base)),
     )
 
 
 def _conditions(plan: Plan) -> dict[str, Any]:
     """Return the options; of paths, which are nobody's business, only the names."""
-    conditions = asdict(plan)
+    conditions = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(plan).items()}
     conditions["base"] = plan.base.name
     conditions["language_from"] = plan.language_from.name if plan.language_from else None
     return conditions | {"bleu": bleu.signature()}

@@ -69,7 +69,7 @@ def styles(study: Study) -> Figure | None:
 
 def losses(study: Study) -> Figure | None:
     """P-16: validation loss against compute; a light line for each model, a bold one for the mean of each strategy."""
-    runs = {name: [run for run in found if len(_spent(run)) > 1] for name, found in tunings(study).items()}
+    runs = {name: [run for run in found if _spent(run)] for name, found in tunings(study).items()}
     runs = {name: found for name, found in runs.items() if found}
     if not runs:
         return None

@@ -10,10 +10,9 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import codecompose_ls
 from codecompose_ls import folders
@@ -21,28 +20,42 @@ from codecompose_ls.evaluation.hidden_lines import Case
 from codecompose_ls.evaluation.journal import JsonLines
 from codecompose_ls.evaluation.study.cell import Asked, Cell, CellResult, Tuning
 from codecompose_ls.tuning.corpus import Document
+from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 
 #: Our own code that decides what a cell comes to.
 _DECIDING = ("tuning", "prompt", "evaluation/hidden_lines.py", "evaluation/bleu.py", "completion/window.py")
 _DECIDING_HERE = ("answers.py", "cell.py", "matches.py", "syntax.py", "worker.py")
 
 
+@lru_cache(maxsize=1)
+def code_hash() -> str:
+    """Return a hash of our own code that decides what a cell comes to."""
+    root, here = Path(codecompose_ls.__file__).parent, Path(__file__).parent
+    paths = [root / name for name in _DECIDING] + [here / name for name in _DECIDING_HERE]
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """All that it takes to do a cell, in whichever process. `recipe` None asks the base as it is.
 
-    `recipe` holds the fields of a `tuning.tuning_recipe.TuningRecipe`: importing that is for who tunes.
+    `code` is the hash of our own code as it was when the study was laid out.
     """
 
     cell: Cell
     base: Path
     base_hash: str
-    recipe: dict[str, Any] | None
+    recipe: TuningRecipe | None
     training: tuple[Document, ...]
     validation: tuple[Document, ...]
     cases: tuple[Case, ...]
     candidates: int
     prompt_tokens: int
+    code: str = field(default_factory=code_hash)
 
     @property
     def key(self) -> str:
@@ -50,11 +63,11 @@ class Task:
         conditions = {
             "cell": asdict(self.cell),
             "base": self.base_hash,
-            "recipe": self.recipe,
+            "recipe": asdict(self.recipe) if self.recipe else None,
             "documents": [_digest(documents) for documents in (self.training, self.validation)],
             "cases": [case.id for case in self.cases],
             "asked": (self.candidates, self.prompt_tokens),
-            "code": _code(),
+            "code": self.code,
         }
         return hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -115,15 +128,4 @@ def _digest(documents: Sequence[Document]) -> str:
     for document in documents:
         for part in (document.path, document.language, document.text):
             digest.update(f"{len(part)} {part}".encode(errors="replace"))
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _code() -> str:
-    root, here = Path(codecompose_ls.__file__).parent, Path(__file__).parent
-    paths = [root / name for name in _DECIDING] + [here / name for name in _DECIDING_HERE]
-    digest = hashlib.sha256()
-    for path in paths:
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()

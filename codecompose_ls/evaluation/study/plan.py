@@ -15,6 +15,7 @@ from codecompose_ls.evaluation.study.cell import ALL_PROJECTS, BASE, Cell, Part
 from codecompose_ls.evaluation.study.folds import Folds, Roles, split
 from codecompose_ls.evaluation.study.journal import Task
 from codecompose_ls.tuning.corpus import Document
+from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 
 #: The four of the seed (personalised models, 2022, section 3).
 SEED_STRATEGIES = ("custom", "l_eo", "l_ldb", "prefix")
@@ -63,21 +64,20 @@ class Plan:
     prompt_tokens: int = 512
     seed: int = 0
 
-    def recipe(self, strategy: str, objective: str, **changes: Any) -> dict[str, Any]:
-        """Return the fields of a `TuningRecipe`; nothing is replayed, as in the seed."""
-        return {
-            "strategy": strategy,
-            "objective": objective,
-            "learning_rate": self.learning_rate,
-            "epochs": self.epochs,
-            "length": self.length,
-            "replay": 0.0,
-            "validations": self.validations,
-            "validation_tokens": self.validation_tokens,
-            "patience": self.patience,
-            "seed": self.seed,
-            **changes,
-        }
+    def recipe(self, strategy: str, objective: str) -> TuningRecipe:
+        """Return the recipe of a cell; nothing is replayed, as in the seed. Raises `InputError`."""
+        return TuningRecipe(
+            strategy=strategy,
+            objective=objective,
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            length=self.length,
+            replay=0.0,
+            validations=self.validations,
+            validation_tokens=self.validation_tokens,
+            patience=self.patience,
+            seed=self.seed,
+        )
 
 
 #: About an hour on two cores with the model we ship, for six projects; and the seed's own form.
@@ -183,12 +183,12 @@ class _Tasks:
         training = self._counter.cut(together, plan.language_tokens, seed=f"{plan.seed} {folds.project.name}")
         for strategy in plan.language_strategies:
             cell = Cell(Part.LANGUAGE, folds.project.name, strategy, LANGUAGE_OBJECTIVE, 0)
-            recipe = plan.recipe(
-                strategy,
-                LANGUAGE_OBJECTIVE,
+            recipe = replace(
+                plan.recipe(strategy, LANGUAGE_OBJECTIVE),
                 epochs=plan.language_epochs,
                 validations=plan.language_validations,
-                patience=plan.language_validations,
+                # Never early: the table has all its steps.
+                patience=plan.language_validations + 1,
             )
             yield self._task(cell, recipe, Roles(training, roles.test, ()), ())
 
@@ -196,7 +196,7 @@ class _Tasks:
         asked = folds.asked(fold)
         return tuple(draw([Source(asked, asked)], cases=self._plan.cases, seed=self._plan.seed))
 
-    def _task(self, cell: Cell, recipe: dict[str, Any] | None, roles: Roles, cases: tuple[Case, ...]) -> Task:
+    def _task(self, cell: Cell, recipe: TuningRecipe | None, roles: Roles, cases: tuple[Case, ...]) -> Task:
         plan = self._plan
         return Task(
             cell=cell,

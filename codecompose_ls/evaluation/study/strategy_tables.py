@@ -30,7 +30,7 @@ def parameters(study: Study) -> Table:
             Column("percent", digits=1),
         ),
         tuple((one.model, one.strategy, one.total, one.trained, one.percent) for one in study.parameters),
-        "Counted on the models themselves. PEFT's prefix stands in the decoder alone of an encoder-decoder.",
+        "Counted on the models. PEFT's prefix stands before the decoder's blocks alone of an encoder-decoder.",
     )
 
 

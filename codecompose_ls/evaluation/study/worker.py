@@ -48,7 +48,6 @@ def run_cell(task: Task, *, fresh: bool = False, watch: Watch = lambda done: Non
 def _tune(task: Task, output: Path, watch: Watch) -> Tuning:
     from codecompose_ls.tuning.tuned_folder import CHECKPOINTS
     from codecompose_ls.tuning.tuner import tune
-    from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 
     assert task.recipe is not None
     if output.is_dir() and not (output / CHECKPOINTS).is_dir():
@@ -58,7 +57,7 @@ def _tune(task: Task, output: Path, watch: Watch) -> Tuning:
         task.base,
         training=task.training,
         validation=task.validation,
-        recipe=TuningRecipe(**task.recipe),
+        recipe=task.recipe,
         output=output,
         watch=lambda progress: watch(progress.done),
     )

@@ -20,6 +20,12 @@ def test_rare_names_count_for_more_worked_by_hand() -> None:
     assert shared_common == pytest.approx(1 / length)
 
 
+def test_a_name_the_developer_never_uses_makes_a_style_another() -> None:
+    # One list of one name, idf 1 + ln(2 / 2) = 1; one that is in none has 1 + ln(2 / 1).
+    (alike,) = cosines([["name"]], [["name", "other"]])
+    assert alike == pytest.approx(1 / math.hypot(1, 1 + math.log(2)))
+
+
 def test_case_counts_and_a_developer_without_names_is_left_out() -> None:
     assert cosines([["Name"], []], [["name"], ["x"]]) == [0.0]
     assert cosines([[]], [["x"]]) == []
