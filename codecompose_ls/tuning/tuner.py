@@ -217,7 +217,7 @@ class _Run:
             first = self.tokens
             longest = 0.0
             for batch in self._batches():
-                done = _less(budget, self._reserve + longest).progress(seconds=self.now(), tokens=self.tokens)
+                done = self._done(_less(budget, self._reserve + longest))
                 is_due = done >= 1 or done - self._measured_at >= 1 / self.recipe.validations - 1e-9
                 if is_due and self._window:
                     self._measured_at = done
@@ -232,7 +232,8 @@ class _Run:
                 self.seconds = self.now()
                 longest = max(longest, self.seconds - began)
                 speed = (self.tokens - first) / max(1e-9, self.seconds - start)
-                watch(TuningProgress(self.step, self.tokens, self.seconds, min(1.0, done), loss, self.best_loss, speed))
+                done = min(1.0, self._done(_less(budget, self._reserve + longest)))
+                watch(TuningProgress(self.step, self.tokens, self.seconds, done, loss, self.best_loss, speed))
 
     @property
     def best_loss(self) -> Measurement:
@@ -283,6 +284,9 @@ class _Run:
             yield from batches[max(0, self.step - step) :]
             step += len(batches)
             number += 1
+
+    def _done(self, budget: Budget) -> float:
+        return budget.progress(seconds=self.now(), tokens=self.tokens)
 
     def _is_over(self, done: float, budget: Budget) -> bool:
         if self.stopped:

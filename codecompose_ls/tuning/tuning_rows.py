@@ -105,8 +105,9 @@ class TuningRows:
 
     def _windows(self, document: Document, rng: Generator) -> Iterator[Example]:
         """Yield as many examples as the document fills rows, their cuts spread evenly over it."""
-        size, characters = len(document.text), self.length * self.rates[document.language]
-        count = max(1, round(size / characters))
+        head = len(self.encoder.header(document.language, document.path))
+        size, rate = len(document.text), self.rates[document.language]
+        count = max(1, round(size / rate / max(self.length - head, self.length // 2)))
         edges = [size * n // count for n in range(count + 1)]
         mixture = OBJECTIVES[self.recipe.objective]
         for start, stop in pairwise(edges):
