@@ -183,7 +183,7 @@ def _ending(done: Promotion, order: Order) -> str:
         return f"stopped: {best}; the same command goes on"
     if done.promoted:
         return f"'{done.name}' answers in {order.folder} from now on{where}"
-    promote = f"codecompose-ls models promote {done.name} {order.folder}"
+    promote = f"codecompose-ls models promote {done.name} --workspace {order.folder}"
     if done.verdict is not None and not done.verdict.passed:
         return f"'{done.name}' is registered{where}, but not promoted; {promote} --force does it all the same"
     return f"'{done.name}' is registered{where}; {promote} lets it answer"
