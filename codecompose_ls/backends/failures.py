@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from codecompose_ls.backends.api_key import VARIABLE, ApiKey
@@ -69,7 +70,7 @@ class Failures:
         """What went wrong on the way."""
         import httpx
 
-        cause = self._shown(str(error)) or type(error).__name__
+        cause = self._shown(_reason(error)) or type(error).__name__
         if isinstance(error, asyncio.TimeoutError):
             said = f"was not done within {patience.total:g} s"
         elif isinstance(error, httpx.ConnectTimeout):
@@ -91,6 +92,18 @@ class Failures:
         text = self._key.without(" ".join(message.split()))
         text = "".join(character for character in text if character.isprintable())
         return text if len(text) <= MESSAGE_CHARS else text[: MESSAGE_CHARS - 1] + "…"
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the operating system said, if it did: the libraries between say little."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionError) and cause.errno:
+            return os.strerror(cause.errno)
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error)
 
 
 def _seconds(retry_after: str) -> float:

@@ -169,9 +169,14 @@ async def test_nobody_listens(connect: Connect, timer: Timer) -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         message = await failure(connect(url))
-    assert message.startswith(f"the model server at {url} cannot be reached (")
-    assert message.endswith("): is it running?")
+    assert message == f"the model server at {url} cannot be reached (Connection refused): is it running?"
     assert timer.slept == [0.1]
+
+
+async def test_a_host_that_nobody_knows(connect: Connect) -> None:
+    message = await failure(connect("http://nobody.invalid"))
+    assert message.startswith("the model server at http://nobody.invalid cannot be reached (")
+    assert "All connection attempts" not in message
 
 
 async def test_a_server_that_starts_just_now_gets_a_second_try(server: HttpServer, timer: Timer) -> None:
