@@ -52,10 +52,12 @@ class Session:
 
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
-        del self._slots[0].tokens[length:]
+        self._slots[0].rewind(length)
 
     def prefill(self, prompt: Sequence[int], *, stop: Stop) -> Array:
         """Make the sequence equal `prompt`, feeding only what differs, and return the logits (vocabulary,) after it.
+
+        Nothing differs where it was made ready for this prompt before.
 
         The sequence that shares the longest prefix goes on; the one used longest ago gives way to a new place.
         Raises `Cancelled` between two chunks when `stop` is set, and then keeps what was fed.
@@ -65,16 +67,17 @@ class Session:
         if shared[best] < min(SAME_PLACE, len(prompt) // 2):
             best = SLOTS - 1
         self._slots.insert(0, self._slots.pop(best))
-        # The last token is always fed: its logits are what we came for.
-        self.rewind(max(0, min(shared[best], len(prompt) - 1)))
-        while True:
-            if stop.is_set():
-                raise Cancelled
-            place = len(self.tokens)
-            logits = self.feed(prompt[place : place + CHUNK])
-            if len(self.tokens) == len(prompt):
-                last: Array = logits[0]
-                return last
+        slot = self._slots[0]
+        slot.rewind(shared[best])
+        if len(slot.tokens) == len(prompt) and slot.logits is None:
+            # Its last token is fed again: the logits after it are what we came for.
+            slot.rewind(len(prompt) - 1)
+        while not stop.is_set():
+            if len(slot.tokens) == len(prompt) and slot.logits is not None:
+                return slot.logits
+            place = len(slot.tokens)
+            self.feed(prompt[place : place + CHUNK])
+        raise Cancelled
 
 
 class _Slot:
@@ -84,6 +87,8 @@ class _Slot:
         from onnxruntime import OrtValue
 
         self.tokens: list[int] = []
+        #: After the last of them, (vocabulary,); None when what came after it was forgotten.
+        self.logits: Array | None = None
         self._ahead = 0 if prefix is None else prefix.shape[3]
         self._runtime, self._binding = runtime, runtime.io_binding()
         self._binding.bind_output("logits", "cpu")  # bound first, so the first among the outputs
@@ -100,6 +105,11 @@ class _Slot:
         for name, buffer in self._buffers.items():
             self._binding.bind_ortvalue_input(f"past_{name}", buffer)
             self._binding.bind_ortvalue_output(name, buffer)
+
+    def rewind(self, length: int) -> None:
+        if length < len(self.tokens):
+            del self.tokens[length:]
+            self.logits = None
 
     def run(self, ids: Sequence[int], rows: int) -> Array:
         total = self._ahead + len(self.tokens) + len(ids)
@@ -118,6 +128,7 @@ class _Slot:
             raise EngineError(f"the model failed on {len(ids)} tokens: {_first_line(error)}") from error
         self.tokens.extend(ids)
         logits: Array = self._binding.get_outputs_as_ortvaluevector()[0].numpy()[0]
+        self.logits = logits[-1]
         return logits
 
 

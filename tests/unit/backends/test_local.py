@@ -116,7 +116,7 @@ async def test_what_stands_around_the_cursor_matters(loaded: LocalBackend) -> No
     assert len(answers) == 4
 
 
-async def test_warming_leaves_only_the_rest_to_do(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_warming_leaves_only_the_answer_to_do(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fed: list[int] = []
     feed = Session.feed
 
@@ -130,7 +130,7 @@ async def test_warming_leaves_only_the_rest_to_do(tiny: Path, monkeypatch: pytes
     assert sum(fed) > 20
     fed.clear()
     await text(backend, sampling=Sampling(max_tokens=1))
-    assert fed == [1]
+    assert not fed  # the one token of the answer follows from what is known
     backend.close()
 
 

@@ -113,10 +113,25 @@ def test_only_what_was_typed_is_fed(own: Session, monkeypatch: pytest.MonkeyPatc
     assert feeds.taken() == 2
     own.prefill([*prompt, 3, 5], stop=NEVER)
     assert feeds.taken() == 1
-    own.prefill([*prompt, 3, 5], stop=NEVER)
-    assert feeds.taken() == 1  # its logits are wanted again
     own.prefill(prompt, stop=NEVER)
-    assert feeds.taken() == 1
+    assert feeds.taken() == 1  # the logits after its last token are wanted again
+
+
+def test_a_prompt_that_was_made_ready_before_is_fed_no_more(own: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    feeds, prompt = Feeds(own, monkeypatch), list(range(150))
+    logits = own.prefill(prompt, stop=NEVER)
+    feeds.taken()
+    assert own.prefill(prompt, stop=NEVER) is logits
+    assert feeds.taken() == 0
+    own.feed([3, 4])
+    own.rewind(len(prompt))
+    again = own.prefill(prompt, stop=NEVER)
+    assert feeds.taken() == 2 + 1
+    assert error(again, logits) <= TOLERANCE["int8"]
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(Cancelled):
+        own.prefill(prompt, stop=stopped)
 
 
 def test_going_back_to_another_file_feeds_only_what_is_new(own: Session, monkeypatch: pytest.MonkeyPatch) -> None:
