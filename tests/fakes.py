@@ -56,6 +56,7 @@ class FakeBackend:
         self.logprob = logprob
         self.notice = ""
         self.idle = True
+        self.snippet_chars = 0
         self.asked: list[Asked] = []
         self.warmed: list[Context] = []
         self.is_closed = False

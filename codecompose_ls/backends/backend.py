@@ -39,6 +39,10 @@ class Backend(Protocol):
     @property
     def window_chars(self) -> tuple[int, int]: ...
 
+    #: Characters of snippets of other files that help it; 0 for a model that they do not help.
+    @property
+    def snippet_chars(self) -> int: ...
+
     def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
     ) -> AsyncGenerator[Piece, None]:

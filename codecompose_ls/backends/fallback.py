@@ -32,7 +32,7 @@ class Fallback:
     @property
     def model(self) -> str:
         """Who is going to be asked next."""
-        return self._local.model if self._local is not None and not self._trusts_remote else self._remote.model
+        return self._asked.model
 
     @property
     def notice(self) -> str:
@@ -45,8 +45,15 @@ class Fallback:
 
     @property
     def window_chars(self) -> tuple[int, int]:
-        asked = self._local if self._local is not None and not self._trusts_remote else self._remote
-        return asked.window_chars
+        return self._asked.window_chars
+
+    @property
+    def snippet_chars(self) -> int:
+        return self._asked.snippet_chars
+
+    @property
+    def _asked(self) -> Backend:
+        return self._local if self._local is not None and not self._trusts_remote else self._remote
 
     async def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST

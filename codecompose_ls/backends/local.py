@@ -16,7 +16,7 @@ from codecompose_ls.inference.scoring import score
 from codecompose_ls.inference.session import Session
 from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.models.model import load_model
-from codecompose_ls.prompt.build import PREFIX_SHARE, build_prompt
+from codecompose_ls.prompt.build import PREFIX_SHARE, SNIPPETS_SHARE, build_prompt
 from codecompose_ls.prompt.templates import FAMILIES
 from codecompose_ls.prompt.written import written_prompt
 from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop
@@ -45,6 +45,7 @@ class LocalBackend:
             raise ModelError(f"the model at {folder} is of family '{model.family}'; we know {', '.join(FAMILIES)}")
         self.model = f"{model.name}@{model.content_hash[:8]}"
         self._template = FAMILIES[model.family]
+        self._likes_snippets = model.snippets
         self._budget = model.context - min(ANSWER_TOKENS, model.context // 4)
         self._tokenizer = Tokenizer(model.tokenizer_path)
         self._vocabulary = model.architecture.vocab_size
@@ -68,6 +69,10 @@ class LocalBackend:
         characters = max(0, self._budget - HEADER_TOKENS) * CHARACTERS_PER_TOKEN
         prefix = int(characters * PREFIX_SHARE)
         return prefix, int(characters) - prefix
+
+    @property
+    def snippet_chars(self) -> int:
+        return int(self._budget * SNIPPETS_SHARE) * CHARACTERS_PER_TOKEN if self._likes_snippets else 0
 
     def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST

@@ -54,7 +54,7 @@ class RemoteBackend:
         self._dialect, self._template = dialect, template
         self._characters = (context - ANSWER_TOKENS - HEADER_TOKENS) * CHARACTERS_PER_TOKEN
         takes_snippets = bool(template.multi_file) if template else dialect.takes_snippets
-        self._snippets_room = int(self._characters * SNIPPETS_SHARE) if takes_snippets else 0
+        self.snippet_chars = int(self._characters * SNIPPETS_SHARE) if takes_snippets else 0
         self._stops = stop_texts(template) if template else ()
         self._warming: asyncio.Task[None] | None = None
 
@@ -69,7 +69,7 @@ class RemoteBackend:
 
     @property
     def window_chars(self) -> tuple[int, int]:
-        characters = self._characters - self._snippets_room
+        characters = self._characters - self.snippet_chars
         prefix = int(characters * PREFIX_SHARE)
         return prefix, characters - prefix
 
@@ -119,7 +119,7 @@ class RemoteBackend:
 
     def _told(self, context: Context) -> Context:
         """Return what the server may see of a context: no secrets, and no more snippets than there is room for."""
-        room, snippets = self._snippets_room, []
+        room, snippets = self.snippet_chars, []
         for snippet in context.snippets:
             room -= len(snippet.path) + len(snippet.text)
             if room < 0:

@@ -19,7 +19,7 @@ from codecompose_ls.inference.torch.engine import Request, TorchEngine
 from codecompose_ls.inference.torch.network import load_network
 from codecompose_ls.models.bases import is_outdated
 from codecompose_ls.models.files import ADAPTER_CONFIG, METADATA, TOKENIZER, read_json
-from codecompose_ls.prompt.build import PREFIX_SHARE, build_prompt
+from codecompose_ls.prompt.build import PREFIX_SHARE, SNIPPETS_SHARE, build_prompt
 from codecompose_ls.prompt.families import find_family
 from codecompose_ls.prompt.templates import FAMILIES, FimTemplate
 from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop, Turn
@@ -49,6 +49,7 @@ class TorchBackend:
         self._template = _family(folder, self._tokenizer)
         if fim:
             self._fim()
+        self._likes_snippets = (folder / METADATA).is_file() and read_json(folder / METADATA).get("snippets") is True
         self._prior_of = prior_of
         self._adapter: Path | None = None
         self._virtual_tokens = 0
@@ -76,6 +77,10 @@ class TorchBackend:
         characters = max(0, self._budget - HEADER_TOKENS) * CHARACTERS_PER_TOKEN
         prefix = int(characters * PREFIX_SHARE)
         return prefix, int(characters) - prefix
+
+    @property
+    def snippet_chars(self) -> int:
+        return int(self._budget * SNIPPETS_SHARE) * CHARACTERS_PER_TOKEN if self._likes_snippets else 0
 
     @property
     def chats(self) -> bool:

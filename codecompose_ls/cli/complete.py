@@ -99,24 +99,27 @@ def _offset(path: Path, text: str, line: int, column: int) -> int:
 async def _complete(request: CompletionRequest, settings: Settings, root: Path) -> Answer:
     from codecompose_ls.backends import on_disk
     from codecompose_ls.backends.connect import connect
+    from codecompose_ls.completion.beside import Beside
     from codecompose_ls.completion.pipeline import Pipeline
     from codecompose_ls.errors import EngineError
     from codecompose_ls.index.prior import prior_of
+    from codecompose_ls.index.snippets import snippets_of
     from codecompose_ls.index.upkeep import Upkeep
     from codecompose_ls.models.registry import resolve
 
-    prior = None
+    prior = find = None
     if settings.index:
         # What a server has stored of the workspace; without that, the document itself.
         upkeep = Upkeep(root, settings.ignore)
         upkeep.load()
-        prior = prior_of(lambda context: (upkeep.workspace, request.document.path))
+        place = (upkeep.workspace, request.document.path)
+        prior, find = prior_of(lambda _: place), snippets_of(lambda _: place)
 
     def local() -> Backend:
         return on_disk.load(resolve(settings.model), threads=settings.threads, prior_of=prior)
 
     backend = connect(settings, local=local)
-    pipeline = Pipeline(backend, settings)
+    pipeline = Pipeline(backend, settings, beside=Beside(find))
     try:
         answer = await pipeline.complete(request)
         if answer.reason == "failed":

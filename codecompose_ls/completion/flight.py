@@ -19,7 +19,7 @@ from codecompose_ls.completion.confidence import aligned
 from codecompose_ls.completion.postprocess import postprocess
 from codecompose_ls.completion.stopping import Place, stop_at
 from codecompose_ls.errors import Cancelled, CodeComposeError
-from codecompose_ls.types import Piece, Sampling
+from codecompose_ls.types import Context, Piece, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Ask:
 
     key: Key
     place: Place
+    context: Context
     sampling: Sampling
     priority: Priority = Priority.REQUEST
     invoked: bool = False
@@ -100,9 +101,9 @@ class Flight:
 
     async def _stream(self) -> list[Piece]:
         """Collect text until the backend ends, a stop rule speaks or the typist disagrees; return what it came in."""
-        context = self.ask.place.window.context(multiline=self.ask.place.scope is not None)
+        ask = self.ask
         pieces: list[Piece] = []
-        stream = self.backend.stream(context, self.ask.sampling, stop=self.stop_flag, priority=self.ask.priority)
+        stream = self.backend.stream(ask.context, ask.sampling, stop=self.stop_flag, priority=ask.priority)
         async with aclosing(stream) as streamed:
             async for piece in streamed:
                 self.text += piece.text

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from codecompose_ls.backends.backend import Backend, Priority
+from codecompose_ls.completion.beside import Beside
 from codecompose_ls.completion.brackets import covered
 from codecompose_ls.completion.cache import Cache, Entry
 from codecompose_ls.completion.confidence import THRESHOLDS, Features, confidence
@@ -22,7 +24,7 @@ from codecompose_ls.completion.stopping import Place, opening
 from codecompose_ls.completion.trigger import silence
 from codecompose_ls.completion.turn import Turn, View, view_of
 from codecompose_ls.settings import Settings
-from codecompose_ls.types import Answer, Clock, CompletionRequest, Document, Sampling, Source, Suggestion
+from codecompose_ls.types import Answer, Clock, CompletionRequest, Context, Document, Sampling, Source, Suggestion
 
 #: A backend silent for so long is taken for hung.
 PATIENCE_MS = 10_000.0
@@ -45,6 +47,7 @@ class Pipeline:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         patience_ms: float = PATIENCE_MS,
         confidence: Callable[[Features], float] = confidence,
+        beside: Beside | None = None,
     ) -> None:
         self.backend, self.settings = backend, settings
         #: The backend's last failure in one line, for the status; empty again after a success.
@@ -52,6 +55,7 @@ class Pipeline:
         self._clock, self._sleep, self._patience_ms = clock, sleep, patience_ms
         self._confidence = confidence
         self._cache, self._debounce = Cache(), Debounce()
+        self._beside = beside or Beside()
         self._given: dict[str, Given] = {}
         self._turns: dict[str, Turn] = {}
         self._flights: dict[str, Flight] = {}
@@ -103,8 +107,12 @@ class Pipeline:
         """Let the backend read the window around a cursor that has just landed; never raises."""
         if not self._is_off(document) and document.uri not in self._flights:
             view = self._view(CompletionRequest(document, offset))
-            await self.backend.warm(view.window.context(multiline=False))
+            await self.backend.warm(await self._context(view))
             await asyncio.to_thread(parser_for, document.language)
+
+    async def context(self, document: Document, offset: int) -> Context:
+        """Return what the backend is told of a cursor, one line being asked for."""
+        return await self._context(self._view(CompletionRequest(document, offset)))
 
     def closed(self, uri: str) -> None:
         """Forget a document."""
@@ -112,6 +120,7 @@ class Pipeline:
         self._stop(uri)
         self._given.pop(uri, None)
         self._cache.forget(uri)
+        self._beside.forget(uri)
 
     def configure(self, settings: Settings) -> None:
         """Answer by these settings from now on."""
@@ -228,7 +237,9 @@ class Pipeline:
         while True:
             # Seen anew, since the backend may have been swapped meanwhile.
             view = self._view(view.request)
-            ask = self._ask_for(view, priority=Priority.REQUEST)
+            ask = await self._ask_for(view, priority=Priority.REQUEST)
+            if ask.key.model != self.backend.model:
+                continue
             turn.lap("context")
             flight = self._launch(ask)
             turn.board(flight)
@@ -243,7 +254,7 @@ class Pipeline:
             await self._sleep(wait_ms / 1000)
         turn.lap("debounce")
 
-    def _ask_for(self, view: View, *, priority: Priority) -> Ask:
+    async def _ask_for(self, view: View, *, priority: Priority) -> Ask:
         scope = None
         if self.settings.multi_line == "scope":
             document = view.document
@@ -251,7 +262,12 @@ class Pipeline:
         place = Place(view.window, scope)
         # Silence is for automatic requests. A text that was given to an invoked one serves them, too: it is known.
         sampling = Sampling(max_tokens=self.settings.max_tokens, opening=opening(place) if view.invoked else None)
-        return Ask(view.key, place, sampling, priority=priority, invoked=view.invoked)
+        context = await self._context(view, multiline=scope is not None)
+        return Ask(view.key, place, context, sampling, priority=priority, invoked=view.invoked)
+
+    async def _context(self, view: View, *, multiline: bool = False) -> Context:
+        snippets = await self._beside.choose(view.window, limit=self.backend.snippet_chars)
+        return replace(view.window.context(multiline=multiline), snippets=snippets)
 
     def _launch(self, ask: Ask) -> Flight:
         self._stop(ask.key.uri)
@@ -297,9 +313,10 @@ class Pipeline:
             view = self._view(CompletionRequest(document, offset))
             entry = self._cache.get(view.key)
             if entry is None and not silence(view.window):
-                if document.uri in self._flights:
+                ask = await self._ask_for(view, priority=Priority.SPECULATE)
+                if document.uri in self._flights or ask.key.model != self.backend.model:
                     return
-                entry = await self._launch(self._ask_for(view, priority=Priority.SPECULATE)).landed()
+                entry = await self._launch(ask).landed()
                 if entry is None or entry.reason in ("cancelled", "failed"):
                     return
             if entry is not None and entry.text and not self._is_doubtful(entry):

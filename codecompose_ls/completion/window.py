@@ -37,6 +37,7 @@ class Window:
     path: str
     kernel: str | None = None
     uri: str = ""
+    repository: str = ""
     #: The whole text up to the cursor and from the tail's end on, of which prefix and suffix are the near parts.
     before: str = ""
     after: str = ""
@@ -60,6 +61,7 @@ class Window:
             self.suffix,
             kernel=self.kernel,
             multiline=multiline,
+            repository=self.repository,
             uri=self.uri,
             before=self.before,
             after=self.after,
@@ -88,6 +90,7 @@ def window(document: Document, offset: int, *, limits: tuple[int, int]) -> Windo
         document.path,
         document.kernel,
         uri=document.uri,
+        repository=document.repository,
         before=whole_before,
         after=whole_after,
     )

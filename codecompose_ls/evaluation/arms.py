@@ -25,6 +25,8 @@ class Arm:
     metadata: bool = True
     #: What the workspace and the document itself say comes next.
     index: bool = True
+    #: What other files say, in the prompt; None: where the model says of itself that it helps.
+    snippets: bool | None = None
 
     def view(self, case: Case) -> Case:
         """Return the case as this arm may see it."""
@@ -33,8 +35,14 @@ class Arm:
     def context(self, context: Context) -> Context:
         """Return the context as this arm may see it."""
         if not self.metadata:
-            context = replace(context, language="", path="", kernel=None)
+            context = replace(context, language="", path="", repository="", kernel=None)
         return context if self.index else replace(context, uri="", before="", after="")
+
+    def snippet_chars(self, backend: Backend) -> int:
+        """Return how many characters of snippets a backend is told."""
+        if self.snippets is None:
+            return backend.snippet_chars
+        return (backend.snippet_chars or sum(backend.window_chars) // 4) if self.snippets else 0
 
 
 def switches() -> tuple[str, ...]:
@@ -42,20 +50,17 @@ def switches() -> tuple[str, ...]:
 
 
 def arm_of(name: str) -> Arm:
-    """Return the arm of a name: `full`, `no-suffix` (all but that), `prefix` (nothing), `prefix+suffix` (that alone).
+    """Return the arm of a name: `full`, `no-suffix` (all but that), `prefix` (nothing); `+snippets` adds one thing.
 
     Raises `InputError`.
     """
     known = switches()
-    if name == FULL:
-        return Arm()
-    if name.startswith("no-") and name[3:] in known:
-        return Arm(**{name[3:]: False})
     first, *given = name.split("+")
-    if first == "prefix" and set(given) <= set(known):
-        return Arm(**{switch: switch in given for switch in known})
-    names = ", ".join((FLOOR, FULL, *(f"no-{switch}" for switch in known), "prefix", f"prefix+{known[0]} ..."))
-    raise InputError(f"no arm '{name}'; there are {names}")
+    without: dict[str, tuple[str, ...]] = {FULL: (), "prefix": known} | {f"no-{switch}": (switch,) for switch in known}
+    if first in without and set(given) <= set(known):
+        return Arm(**(dict.fromkeys(without[first], False) | dict.fromkeys(given, True)))
+    names = ", ".join((FLOOR, FULL, *(f"no-{switch}" for switch in known), "prefix"))
+    raise InputError(f"no arm '{name}'; there are {names}, and each with +{', +'.join(known)}")
 
 
 class NarrowedBackend:
@@ -76,6 +81,10 @@ class NarrowedBackend:
     @property
     def window_chars(self) -> tuple[int, int]:
         return self._backend.window_chars
+
+    @property
+    def snippet_chars(self) -> int:
+        return self._arm.snippet_chars(self._backend)
 
     def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST

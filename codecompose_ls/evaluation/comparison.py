@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from codecompose_ls.backends.local import LocalBackend
-from codecompose_ls.completion.pipeline import Pipeline
+from codecompose_ls.completion.beside import Beside
+from codecompose_ls.completion.pipeline import PATIENCE_MS, Pipeline
 from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.arms import FLOOR, FULL, Arm, NarrowedBackend, arm_of
 from codecompose_ls.evaluation.floor import Floor
@@ -19,6 +20,7 @@ from codecompose_ls.evaluation.results import Outcome
 from codecompose_ls.evaluation.runner import PipelinePredictor, Predictor, run
 from codecompose_ls.evaluation.workspaces import Workspaces
 from codecompose_ls.index.prior import prior_of
+from codecompose_ls.index.snippets import snippets_of
 from codecompose_ls.models.model import Model, load_model
 from codecompose_ls.models.registry import resolve
 from codecompose_ls.settings import Settings
@@ -68,17 +70,19 @@ class Comparison:
         settings = {"trigger": self.trigger.value, "settings": asdict(self.settings), "model": model.content_hash}
         outcomes: list[Outcome] = []
         workspaces = Workspaces()
-        prior = prior_of(workspaces.locate)
+        prior, find = prior_of(workspaces.locate), snippets_of(workspaces.locate)
         with closing(LocalBackend(model.folder, threads=self.settings.threads, prior_of=prior)) as backend:
             for arm_name, arm in arms.items():
-                with closing(Pipeline(NarrowedBackend(backend, arm), self.settings)) as pipeline:
+                # A slow machine must not change what is suggested.
+                beside = Beside(find, patience_ms=PATIENCE_MS)
+                with closing(Pipeline(NarrowedBackend(backend, arm), self.settings, beside=beside)) as pipeline:
                     predictor = PipelinePredictor(
                         pipeline,
                         name=name if arm_name == FULL else f"{name} {arm_name}",
                         trigger=self.trigger,
                         arm=arm,
                         scorer=backend,
-                        enter=workspaces.enter if arm.index else None,
+                        enter=workspaces.enter if arm.index or arm.snippet_chars(backend) else None,
                     )
                     outcomes += await self._ask(predictor, conditions | settings)
         return outcomes

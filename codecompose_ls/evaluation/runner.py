@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from codecompose_ls.completion.pipeline import Pipeline
-from codecompose_ls.completion.window import window
 from codecompose_ls.errors import EngineError
 from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.arms import Arm
@@ -102,12 +101,13 @@ class PipelinePredictor:
         if self._scorer is None:
             return ()
         case = self._arm.view(case)
-        view = window(_document(case), case.offset, limits=self._pipeline.backend.window_chars)
-        return await self._scorer.score(self._arm.context(view.context(multiline=False)), case.hidden.rstrip())
+        context = await self._pipeline.context(_document(case), case.offset)
+        self._pipeline.closed(uri_of(case))
+        return await self._scorer.score(self._arm.context(context), case.hidden.rstrip())
 
 
 def _document(case: Case) -> Document:
-    return Document(uri_of(case), case.path, case.language, case.text)
+    return Document(uri_of(case), case.path, case.language, case.text, repository=case.project.name)
 
 
 def _inserted(suggestion: Suggestion, case: Case) -> str:

@@ -49,4 +49,4 @@ def index(project: Project) -> Workspace:
             continue
         if is_code(text):
             files.append((path, vocabulary.encode(text)))
-    return Workspace(vocabulary, Segment.build(Files.of(files)))
+    return Workspace(vocabulary, Segment.build(Files.of(files)), root=project.root)

@@ -18,7 +18,7 @@ class Upkeep:
 
     def __init__(self, root: Path, ignore: tuple[str, ...] = (), *, stored: bool = True) -> None:
         self.workspace = Workspace()
-        self._reader, self._stored = Reader(root, ignore), stored
+        self._root, self._reader, self._stored = root, Reader(root, ignore), stored
         self._store = Store(root, ignore)
         #: The stored index in place, if there is one.
         self.index: Index | None = None
@@ -40,7 +40,8 @@ class Upkeep:
         if index is None or not hold(index.rules):
             return
         changed = self.workspace.changed.union(self._texts)
-        fresh, self.index = Workspace(index.vocabulary, index.segment if index.stamps else None), index
+        segment = index.segment if index.stamps else None
+        fresh, self.index = Workspace(index.vocabulary, segment, root=self._root), index
         for path in changed:
             self._bring(fresh, path)
         self.workspace = fresh

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from cachetools import LRUCache
@@ -38,12 +39,16 @@ class View:
 
 
 class Workspace:
-    """The newest version of every file; paths are relative to the root, with forward slashes. Any thread may use it."""
+    """The newest version of every file; paths are relative to `root`, with forward slashes. Any thread may use it."""
 
-    def __init__(self, vocabulary: Vocabulary | None = None, base: Segment | None = None) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary | None = None, base: Segment | None = None, *, root: Path | None = None
+    ) -> None:
         self.vocabulary = vocabulary or Vocabulary()
+        self._root = root
         self._base = base
         self._newer: dict[str, Sequence[int]] = {}
+        self._texts: dict[str, str] = {}
         self._gone: set[str] = set()
         self._lock = threading.Lock()
         self._view: View | None = None
@@ -73,6 +78,7 @@ class Workspace:
         lexemes = self.vocabulary.encode(text)
         with self._lock:
             self._newer[path] = lexemes
+            self._texts[path] = text
             self._gone.discard(path)
             self._view = None
 
@@ -84,6 +90,7 @@ class Workspace:
             gone = {one for one in known if one == path or one.startswith(below)}
             if gone - self._gone:
                 self._newer = {one: lexemes for one, lexemes in self._newer.items() if one not in gone}
+                self._texts = {one: text for one, text in self._texts.items() if one not in gone}
                 self._gone |= gone
                 self._view = None
 
@@ -91,8 +98,20 @@ class Workspace:
         """Show a file as the segment has it again."""
         with self._lock:
             self._newer.pop(path, None)
+            self._texts.pop(path, None)
             self._gone.discard(path)
             self._view = None
+
+    def text(self, path: str) -> str | None:
+        """Return the text of a file, which on disk may be another than the index has; None where there is none."""
+        with self._lock:
+            text = self._texts.get(path)
+        if text is None and self._root is not None:
+            try:
+                text = (self._root / path).read_bytes().decode("utf-8", "replace")
+            except OSError:
+                return None
+        return text
 
     def lexemes(self, *texts: str) -> list[Sequence[int]]:
         """Return the lexemes of texts; all but the first begin where the one before ended."""

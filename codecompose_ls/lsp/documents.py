@@ -75,7 +75,8 @@ class Workspace(pygls_workspace.Workspace):
             return None
         notebook = self.get_notebook_document(cell_uri=uri)
         path = self.path(notebook.uri if notebook else uri)
-        relative = relative_path(path, self.root_of(path)) if path else Path(unquote(urlsplit(uri).path)).name
+        root = self.root_of(path) if path else None
+        relative = relative_path(path, root) if path and root else Path(unquote(urlsplit(uri).path)).name
         language = text.language_id or language_of(relative) or ""
         before, after = self._cells_around(notebook, uri) if notebook else ("", "")
         return Document(
@@ -87,6 +88,7 @@ class Workspace(pygls_workspace.Workspace):
             kernel=kernel_of(notebook) if notebook else None,
             before=before,
             after=after,
+            repository=root.name if root else "",
         )
 
     def path(self, uri: str) -> Path | None:

@@ -3,7 +3,7 @@
     config.json                      a Llama decoder (`LlamaForCausalLM`)
     tokenizer.json                   byte-level BPE (the `tokenizers` library)
     model*.safetensors               float32, float16 or bfloat16; one file, or shards with model.safetensors.index.json
-    codecompose.json                 family, context, tokenizer_hash, provenance, evaluation
+    codecompose.json                 family, context, snippets, tokenizer_hash, provenance, evaluation
 
 Or an adapter (`adapter`), which is read together with the base that it names by its hash. Whatever is missing, damaged
 or of another kind raises `ModelError` with one line that says what to do.
@@ -83,7 +83,7 @@ class Model:
 
     `context` is the number of positions it was trained with; `content_hash` is the SHA-256 of config.json and weights.
     An adapter's model has the adapter's name and hash, and its base's `folder`. `outdated` says that it was tuned on a
-    base that was shipped once, and is not any more.
+    base that was shipped once, and is not any more; `snippets`, that other files in its prompt have been shown to help.
     """
 
     folder: Path
@@ -94,6 +94,7 @@ class Model:
     content_hash: str
     adapter: Adapter | None = None
     outdated: bool = False
+    snippets: bool = False
 
     @property
     def tokenizer_path(self) -> Path:
@@ -139,7 +140,7 @@ def _with_its_own_weights(folder: Path) -> Model:
     if tokenizer_hash is not None and sha256(folder / TOKENIZER) != tokenizer_hash:
         raise damaged(folder, "tokenizer.json is not the one the model was trained with (its hash differs)")
     model = Model(folder, folder.name, architecture, family, context, content_hash(folder))
-    return replace(model, outdated=is_outdated(metadata))
+    return replace(model, outdated=is_outdated(metadata), snippets=metadata.get("snippets") is True)
 
 
 def _on_its_base(folder: Path) -> Model:
@@ -152,7 +153,8 @@ def _on_its_base(folder: Path) -> Model:
         raise damaged(folder, f"it was tuned with another tokenizer than that of its base '{adapter.base_name}'")
     model = replace(base, name=folder.name, family=family, context=context, adapter=adapter)
     whole = content_hash(folder, base=base.content_hash)
-    return replace(model, content_hash=whole, outdated=is_outdated(metadata))
+    snippets = metadata.get("snippets", base.snippets) is True
+    return replace(model, content_hash=whole, outdated=is_outdated(metadata), snippets=snippets)
 
 
 def _said(folder: Path, metadata: Mapping[str, Any]) -> tuple[str, int, object]:

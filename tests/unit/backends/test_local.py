@@ -19,7 +19,7 @@ from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.errors import Cancelled, EngineError, ModelError
 from codecompose_ls.inference.session import Session
 from codecompose_ls.models.model import Array
-from codecompose_ls.types import Context, Opening, Piece, Sampling
+from codecompose_ls.types import Context, Opening, Piece, Sampling, Snippet
 from tests.models import silent_model, tiny_model
 
 CONTEXT = Context("python", "src/stack.py", "class Stack:\n    def __init__(", "\n        self.items = []\n")
@@ -145,6 +145,21 @@ def test_the_window_leaves_room_for_header_and_answer(tmp_path: Path) -> None:
     # (1024 - 64 for the answer - 32 for the header) tokens of 4 characters, 70 : 30.
     assert (before, after) == (2598, 1114)
     backend.close()
+
+
+async def test_snippets_are_for_models_that_say_they_help(tmp_path: Path) -> None:
+    told = replace(CONTEXT, snippets=(Snippet("src/values.py", "value = 3\n"),))
+    answers = []
+    for helped, chars in ((False, 0), (True, 960)):
+        folder = tiny_model(tmp_path / str(helped), context=1024)
+        metadata = json.loads((folder / "codecompose.json").read_text())
+        (folder / "codecompose.json").write_text(json.dumps({**metadata, "snippets": helped}))
+        backend = LocalBackend(folder)
+        # A quarter of 1024 - 64 tokens of 4 characters.
+        assert backend.snippet_chars == chars
+        answers += [await text(backend), await text(backend, told)]
+        backend.close()
+    assert answers[0] == answers[2] != answers[1] == answers[3]
 
 
 async def test_a_set_stop_cancels_before_the_next_token(stepped: LocalBackend, steps: Steps) -> None:

@@ -22,9 +22,12 @@ from tests.fakes import FakeBackend
         ("no-suffix", Arm(suffix=False)),
         ("no-metadata", Arm(metadata=False)),
         ("no-index", Arm(index=False)),
-        ("prefix", Arm(suffix=False, metadata=False, index=False)),
-        ("prefix+suffix", Arm(metadata=False, index=False)),
-        ("prefix+metadata+suffix+index", Arm()),
+        ("no-snippets", Arm(snippets=False)),
+        ("full+snippets", Arm(snippets=True)),
+        ("no-index+snippets", Arm(index=False, snippets=True)),
+        ("prefix", Arm(suffix=False, metadata=False, index=False, snippets=False)),
+        ("prefix+suffix", Arm(metadata=False, index=False, snippets=False)),
+        ("prefix+metadata+suffix+index+snippets", Arm(snippets=True)),
     ],
 )
 def test_arms_by_name(name: str, arm: Arm) -> None:
@@ -37,7 +40,7 @@ def test_every_switch_has_an_arm_without_it_and_one_with_it_alone() -> None:
         assert [name for name in switches() if getattr(arm_of(f"prefix+{switch}"), name)] == [switch]
 
 
-@pytest.mark.parametrize("name", ["", "no-", "no-path", "prefix+", "prefix+all", "suffix", "Full"])
+@pytest.mark.parametrize("name", ["", "+suffix", "no-", "no-path", "prefix+", "prefix+all", "suffix", "Full"])
 def test_an_unknown_arm_says_which_there_are(name: str) -> None:
     with pytest.raises(InputError, match=r"there are floor, full, no-suffix, .*prefix"):
         arm_of(name)
@@ -60,6 +63,14 @@ async def test_without_metadata_the_backend_is_told_neither_language_nor_path() 
     assert (narrowed.model, narrowed.window_chars, narrowed.idle) == (asked.model, asked.window_chars, asked.idle)
     narrowed.close()
     assert not asked.is_closed
+
+
+def test_snippets_are_the_models_to_say_unless_the_arm_does() -> None:
+    backend = FakeBackend(window_chars=(700, 300))
+    assert [Arm(snippets=told).snippet_chars(backend) for told in (None, True, False)] == [0, 250, 0]
+    backend.snippet_chars = 400
+    assert [Arm(snippets=told).snippet_chars(backend) for told in (None, True, False)] == [400, 400, 0]
+    assert NarrowedBackend(backend, Arm()).snippet_chars == 400
 
 
 def test_without_the_index_the_backend_cannot_find_the_document() -> None:

@@ -1,6 +1,7 @@
 """Newer versions of files over the segment, as readers see them."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +40,17 @@ def test_a_newer_version_stands_for_the_older_one() -> None:
     assert visible(workspace) == {"a.py": "new", "b.py": "other", "c.py": "third"}
     assert workspace.paths() == ["a.py", "b.py", "c.py"]
     assert workspace.changed == {"a.py", "c.py"}
+
+
+def test_the_text_of_a_file_is_the_newest_there_is(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("on disk")
+    workspace = Workspace(root=tmp_path)
+    assert (workspace.text("a.py"), workspace.text("b.py")) == ("on disk", None)
+    workspace.update("a.py", "in the editor")
+    assert workspace.text("a.py") == "in the editor"
+    workspace.remove("a.py")
+    assert workspace.text("a.py") == "on disk"
+    assert Workspace().text("a.py") is None
 
 
 def test_a_newer_version_can_be_taken_back() -> None:

@@ -37,6 +37,7 @@ def test_metadata(tmp_path: Path) -> None:
     model = load_model(tiny_model(tmp_path / "small", context=128))
     assert (model.name, model.family, model.context) == ("small", "codecompose", 128)
     assert model.architecture == TINY
+    assert not model.snippets
 
 
 @pytest.mark.parametrize("shards", [1, 3])
