@@ -77,7 +77,8 @@ def _say(args: argparse.Namespace, listener: socket.socket, made_up: str | None,
     print(f"serving {', '.join(names)} on {address}")
     if made_up:
         print(f"token, for this run only: {made_up}")
-    print(f"in the editor: backend = openai, backend.url = {address}/v1, backend.model = {names[0]}", flush=True)
+    print(f"to complete with it: backend = codecompose, backend_url = {address}/v1, backend_model = {names[0]},")
+    print("    and the token in CODECOMPOSE_API_KEY or the keyring", flush=True)
     if args.token_file is None and host not in ("127.0.0.1", "::1"):
         print(
             "codecompose-ls: warning: whoever reaches this address and has the token may ask; "
