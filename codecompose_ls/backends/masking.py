@@ -1,6 +1,6 @@
 """What a remote server may see of the code: credentials are replaced before it is sent.
 
-They are sought in the document's whole text where it is known: a window may begin in the midst of a private key.
+They are sought a little beyond the windows, too: one of these may begin in the midst of a private key.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from codecompose_ls.index.secrets import Span, find_secrets
 from codecompose_ls.types import Context
 
 MASK = "********"
+#: Characters; a private key of 4096 bits has some 3,300.
+BEYOND = 4096
 
 
 def mask(text: str) -> str:
@@ -19,21 +21,21 @@ def mask(text: str) -> str:
 
 
 def mask_context(context: Context) -> Context:
-    """Return a context without secrets, in the windows, the whole text and the snippets; one at the cursor is cut."""
-    snippets = tuple(replace(snippet, text=mask(snippet.text)) for snippet in context.snippets)
-    context = replace(context, snippets=snippets) if snippets != context.snippets else context
+    """Return what of a context may be sent: windows and snippets without secrets, one at the cursor in two parts.
+
+    The whole text is left out.
+    """
     before, after = context.before or context.prefix, context.after or context.suffix
-    whole, cursor = before + after, len(before)
-    spans = find_secrets(whole)
-    if not spans:
-        return context
-    start, end = cursor - len(context.prefix), cursor + len(context.suffix)
+    before, after = before[-len(context.prefix) - BEYOND :], after[: len(context.suffix) + BEYOND]
+    text, cursor = before + after, len(before)
+    spans = find_secrets(text)
     return replace(
         context,
-        prefix=_masked(whole, spans, start=start, end=cursor),
-        suffix=_masked(whole, spans, start=cursor, end=end),
-        before=_masked(whole, spans, start=0, end=cursor),
-        after=_masked(whole, spans, start=cursor, end=len(whole)),
+        prefix=_masked(text, spans, start=cursor - len(context.prefix), end=cursor),
+        suffix=_masked(text, spans, start=cursor, end=cursor + len(context.suffix)),
+        snippets=tuple(replace(snippet, text=mask(snippet.text)) for snippet in context.snippets),
+        before="",
+        after="",
     )
 
 
