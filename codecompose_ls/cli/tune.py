@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from codecompose_ls.evaluation.head_to_head import HeadToHead
-    from codecompose_ls.evaluation.promotion import Order, Progress, Promotion
+    from codecompose_ls.evaluation.order import Order
+    from codecompose_ls.evaluation.promotion import Progress, Promotion
 
 HELP = "tune a model on a project, prove it on the project's own history, and register it"
 EXAMPLE = "codecompose-ls tune . --minutes 10 --promote"
@@ -71,8 +72,12 @@ def run(args: argparse.Namespace) -> int:
     order = _order(args)
     if hasattr(os, "nice"):
         os.nice(10)
-    with _progress() as watch:
-        done = carry_out(order, watch=watch)
+    try:
+        with _progress() as watch:
+            done = carry_out(order, watch=watch)
+    except KeyboardInterrupt:
+        print("codecompose-ls: stopped; the same command goes on from what was kept last", file=sys.stderr)
+        return 130
     if args.json:
         print(json.dumps(done.to_json(), indent=2))
     else:
@@ -81,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _order(args: argparse.Namespace) -> Order:
-    from codecompose_ls.evaluation.promotion import Order
+    from codecompose_ls.evaluation.order import Order
     from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 
     return Order(

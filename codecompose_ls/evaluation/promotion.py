@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -22,40 +21,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from codecompose_ls import folders, settings
-from codecompose_ls.errors import InputError, MissingExtraError
+from codecompose_ls import settings
+from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.evidence import Evidence, find_evidence
 from codecompose_ls.evaluation.gate import Contest, Verdict, retention_cases, verdict
 from codecompose_ls.evaluation.head_to_head import head_to_head
-from codecompose_ls.evaluation.stages import METADATA, Stages, Training, mark, training_of
-from codecompose_ls.models import bases, registry
-from codecompose_ls.models.files import is_adapter
+from codecompose_ls.evaluation.order import Order, base_of
+from codecompose_ls.evaluation.stages import Stages, Training, mark, training_of
+from codecompose_ls.models import registry
 from codecompose_ls.models.model import load_model
 from codecompose_ls.tuning.corpus import Document
 from codecompose_ls.tuning.project import ProjectText, split
 from codecompose_ls.tuning.replay import replay_documents, retained_code
-from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 
 #: Shares of the minutes after which the measured run, the gate and the final run have to be done.
 MEASURED_BY, GATE_BY, FINAL_BY = 0.45, 0.60, 0.95
-#: Disk space a run takes: weights, optimiser, checkpoints, graphs and copies, as multiples of the base's weights.
-_DISK_BASES, _DISK_BYTES = 12, 50 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked for. `base` is a name or a folder; `since` as `evaluate --since` has it."""
-
-    folder: Path
-    recipe: TuningRecipe
-    minutes: float
-    base: str = registry.SHIPPED
-    since: str | None = None
-    replay_from: Path | None = None
-    name: str | None = None
-    output: Path | None = None
-    promote: bool = False
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +85,14 @@ def carry_out(order: Order, *, watch: Callable[[Progress], None] = lambda progre
     SIGINT ends it with what there is, once there are weights.
     """
     started = time.monotonic()
-    base = _checked(order)
+    base = base_of(order)
     watch(Progress("reading the project"))
     evidence = find_evidence(order.folder.resolve(), since=order.since, force=order.force)
-    return _Road(order, base, evidence, started, watch).go()
+    return _Job(order, base, evidence, started, watch).go()
 
 
-class _Road:
-    """One order on its way."""
+class _Job:
+    """One order being carried out."""
 
     def __init__(
         self, order: Order, base: Path, evidence: Evidence, started: float, watch: Callable[[Progress], None]
@@ -125,11 +105,11 @@ class _Road:
     def go(self) -> Promotion:
         with self.stages.held():
             measured = self.stages.training(self.stages.measured) or self._tune(
-                self.evidence.known, self.stages.measured, by=MEASURED_BY, title=f"tuning at {self._moment}"
+                self.evidence.known, self.stages.measured, by=MEASURED_BY, title=f"tuning {self._moment}"
             )
             if measured is None:
                 return self._stopped(self.stages.measured, self.evidence.known)
-            self._check_learnt(measured)
+            self._check_learnt(measured, self.stages.measured)
             try:
                 found = self.stages.verdict() or self._gate(measured)
             except KeyboardInterrupt:
@@ -145,13 +125,13 @@ class _Road:
             )
             if final is None:
                 return self._stopped(self.stages.final, self.evidence.whole, found)
-            self._check_learnt(final)
+            self._check_learnt(final, self.stages.final)
             return self._registered(self.stages.final, self.evidence.whole, found)
 
     @property
     def _moment(self) -> str:
-        revision = self.evidence.known.revision
-        return revision[:12] if revision and revision == self.evidence.measured_at else "all but the held-out files"
+        revision = self.evidence.known.revision or ""
+        return f"at {revision[:12]}" if revision == self.evidence.measured_at else "on all but the held-out files"
 
     @property
     def _minutes(self) -> float:
@@ -192,15 +172,15 @@ class _Road:
         )
         return None if tuned.stopped == "interrupted" else training_of(output)
 
-    def _check_learnt(self, measured: Training) -> None:
-        """Refuse to go on with the base's own weights; what there is is thrown away. Raises `InputError`."""
-        if measured.best_step > 0:
+    def _check_learnt(self, training: Training, run: Path) -> None:
+        """Refuse a run whose best weights are the base's own, and throw it away; raises `InputError`."""
+        if training.best_step > 0:
             return
-        self.stages.forget()
-        if measured.stopped == "deadline":
-            few = f"{measured.steps} steps of tuning fit into its share and made nothing better"
+        shutil.rmtree(run, ignore_errors=True)
+        if training.stopped == "deadline":
+            few = f"{training.steps} steps of tuning fit into its share and made nothing better"
             raise InputError(f"--minutes {self.order.minutes:g} is too little: {few}; give it more")
-        loss = f"the validation loss never fell below the base's {measured.base_loss:.3f}"
+        loss = f"the validation loss never fell below the base's {training.base_loss:.3f}"
         raise InputError(f"tuning has made nothing better: {loss}; try another --strategy, or more code")
 
     def _gate(self, measured: Training) -> Verdict:
@@ -272,50 +252,6 @@ class _Road:
             "documents": digest.hexdigest(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def _checked(order: Order) -> Path:
-    """Return the base's folder; all that can be known to be wrong is said now, not minutes later."""
-    if not order.folder.is_dir():
-        raise InputError(f"{order.folder}: no such folder")
-    if not 0 < order.minutes < float("inf"):
-        raise InputError(f"--minutes must be more than 0, not {order.minutes:g}")
-    base = registry.resolve(order.base)
-    if is_adapter(base):
-        raise InputError(f"--model {order.base} is an adapter: name the model it was made for")
-    content_hash = load_model(base).content_hash
-    is_adapted = order.recipe.strategy in ("lora", "prefix")
-    if is_adapted and bases.find(content_hash) is None:
-        mend = f"codecompose-ls models import {base} first, or take another --strategy"
-        raise InputError(f"an adapter needs its base in the registry: {mend}")
-    if order.name is not None:
-        registry.check_new(order.name)
-    if order.output is not None and not _may_be_written(order.output):
-        raise InputError(f"--output {order.output}: there is something already; name a folder that is new or empty")
-    for package in ("torch", "transformers", "scipy", *(["peft"] if is_adapted else [])):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError("tune", package)
-    _check_disk(base)
-    return base
-
-
-def _check_disk(base: Path) -> None:
-    weights = sum(path.stat().st_size for path in base.glob("*.safetensors"))
-    wanted = _DISK_BASES * weights + _DISK_BYTES
-    for folder in (folders.cache(), folders.data()):
-        existing = next(place for place in (folder, *folder.parents) if place.exists())
-        if (free := shutil.disk_usage(existing).free) < wanted:
-            raise InputError(f"{folder}: {free / 1e9:.1f} GB of disk are free, tuning takes {wanted / 1e9:.1f} GB")
-
-
-def _may_be_written(output: Path) -> bool:
-    """Return whether nothing would be lost: a folder that is new or empty, or has what a stopped tune left there."""
-    if not output.exists():
-        return True
-    if not output.is_dir():
-        return False
-    left = training_of(output) if (output / METADATA).is_file() else None
-    return not any(output.iterdir()) or (left is not None and left.stopped == "interrupted")
 
 
 def _deliver(run: Path, output: Path) -> None:

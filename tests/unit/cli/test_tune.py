@@ -16,7 +16,8 @@ from codecompose_ls import folders
 from codecompose_ls.cli import main
 from codecompose_ls.cli.tune import OBJECTIVES, STRATEGIES
 from codecompose_ls.evaluation import gate
-from codecompose_ls.evaluation.promotion import Order, Progress, carry_out
+from codecompose_ls.evaluation.order import Order
+from codecompose_ls.evaluation.promotion import Progress, carry_out
 from codecompose_ls.models import registry
 from codecompose_ls.models.model import load_model
 from codecompose_ls.tuning import objectives
@@ -200,7 +201,7 @@ def test_what_is_wrong_is_said_in_one_line(
     assert "models import" in complaint(project, "--strategy", "lora", *tiny)
     assert "no revision 'v9'" in complaint(project, "--since", "v9", *tiny)
     assert "no such folder" in complaint(project, "--replay-from", str(tmp_path / "nowhere"), *tiny)
-    monkeypatch.setattr("codecompose_ls.evaluation.promotion._DISK_BYTES", 10**18)
+    monkeypatch.setattr("codecompose_ls.evaluation.order._DISK_BYTES", 10**18)
     assert "of disk are free, tuning takes" in complaint(project, *tiny)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "pip install 'codecompose-ls[tune]'" in complaint(project, *tiny)
