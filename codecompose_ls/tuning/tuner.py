@@ -9,83 +9,23 @@ OMP_WAIT_POLICY=PASSIVE in the environment before torch is first imported, or th
 from __future__ import annotations
 
 import errno
-import hashlib
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from codecompose_ls.errors import InputError
-from codecompose_ls.tuning.base_model import BaseModel, is_out_of_memory, load_base
-from codecompose_ls.tuning.checkpoint import load_checkpoint, read_state, save_checkpoint
+from codecompose_ls.tuning.base_model import is_out_of_memory, load_base
 from codecompose_ls.tuning.corpus import Document
-from codecompose_ls.tuning.flops import count_flops
-from codecompose_ls.tuning.interruption import stopping_on_signals
 from codecompose_ls.tuning.machine import Machine, choose_machine
-from codecompose_ls.tuning.model_loss import ModelLoss
-from codecompose_ls.tuning.provenance import versions
-from codecompose_ls.tuning.recipe import differences
-from codecompose_ls.tuning.schedule import Budget, decay
-from codecompose_ls.tuning.strategies import apply, frequent_words, trained_parameters
-from codecompose_ls.tuning.tuned_folder import CHECKPOINTS, write_tuned
+from codecompose_ls.tuning.outcome import Measurement, TunedModel, TuningProgress
+from codecompose_ls.tuning.schedule import Budget
+from codecompose_ls.tuning.tuned_folder import CHECKPOINTS
 from codecompose_ls.tuning.tuning_recipe import TuningRecipe
-from codecompose_ls.tuning.tuning_rows import Batch, TuningRows
+from codecompose_ls.tuning.tuning_run import TuningRun
 
-LAST, BEST = "last.safetensors", "best.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A validation loss, in nats a token, and what had been spent until then."""
-
-    step: int
-    tokens: int
-    seconds: float
-    pf_seconds: float
-    #: Mean training loss since the measurement before; NaN at the first.
-    training: float
-    validation: float
-
-
-@dataclass(frozen=True, slots=True)
-class TuningProgress:
-    """Where a run is, after every step."""
-
-    step: int
-    tokens: int
-    seconds: float
-    #: 0 to 1, by time or by tokens, whichever is further.
-    done: float
-    #: Training loss of the step, in nats a token.
-    loss: float
-    best: Measurement
-    tokens_per_second: float
-
-    @property
-    def seconds_left(self) -> float:
-        return self.seconds * (1 - self.done) / max(self.done, 1e-9)
-
-
-@dataclass(frozen=True, slots=True)
-class TunedModel:
-    """What a run has come to. `stopped` is "epochs", "deadline", "patience" or "interrupted"."""
-
-    folder: Path
-    strategy: str
-    #: The first is the base's own, before any step; the weights written are those of `best`.
-    losses: tuple[Measurement, ...]
-    best: Measurement
-    steps: int
-    tokens: int
-    seconds: float
-    pf_seconds: float
-    stopped: str
+__all__ = ["Measurement", "TunedModel", "TuningProgress", "tune"]
 
 
 def tune(
@@ -118,258 +58,22 @@ def tune(
     started = clock()
     with _clear_errors(output, recipe):
         _check_output(output)
-        machine = machine or choose_machine(compile=False)
-        run = _Run(load_base(base), recipe, machine, output, training, validation, replay)
-        if run.checkpoint(LAST).is_file():
+        run = TuningRun(
+            load_base(base),
+            recipe,
+            machine or choose_machine(compile=False),
+            output,
+            training=training,
+            validation=validation,
+            replay=replay,
+            clock=clock,
+            started=started,
+        )
+        if run.has_checkpoint:
             run.resume()
-        started -= run.seconds
-        run.now = lambda: clock() - started
         budget = Budget(minutes=minutes, tokens=min(run.budget_tokens, tokens or run.budget_tokens))
         run.train(budget, watch, checkpoint_seconds=60 * checkpoint_minutes)
         return run.write(dict(provenance or {}))
-
-
-class _Run:
-    """One run: model, rows, optimiser and counters."""
-
-    #: Seconds since the call, and those that earlier calls of the same run took.
-    now: Callable[[], float]
-
-    def __init__(
-        self,
-        base: BaseModel,
-        recipe: TuningRecipe,
-        machine: Machine,
-        output: Path,
-        training: Sequence[Document],
-        validation: Sequence[Document],
-        replay: Sequence[Document],
-    ) -> None:
-        self.base, self.recipe, self.machine, self.output = base, recipe, machine, output
-        self.device = torch.device(machine.device)
-        virtual = recipe.virtual_tokens if recipe.strategy == "prefix" else 0
-        length = min(recipe.length, base.context - virtual)
-        if length < 32:
-            raise InputError(f"{virtual} virtual tokens leave no room in a context of {base.context}: take fewer")
-        start = base.network.config.decoder_start_token_id if base.is_encoder_decoder else None
-        if not [document for document in validation if document.text.strip()]:
-            raise InputError("no documents to validate on: keep some files back from training")
-        self.rows = TuningRows(training, base.encoder, recipe, length=length, replay=replay, decoder_start=start)
-        held_out = TuningRows(validation, base.encoder, recipe, length=length, decoder_start=start)
-        self.held_out = held_out.validation()
-        torch.manual_seed(recipe.seed)
-        network = base.network.to(self.device)
-        self.model = apply(
-            network,
-            recipe,
-            encoder=base.encoder,
-            words=frequent_words(training, count=recipe.virtual_tokens) if virtual else (),
-        )
-        self.loss_of = ModelLoss(self.model)
-        self.trained = trained_parameters(self.model)
-        self.optimizer = _optimizer(self.trained.values(), recipe, width=base.width)
-        self._first_epoch = self.rows.epoch(0)
-        self.budget_tokens = int(recipe.epochs * sum(batch.size for batch in self._first_epoch))
-        self.identity = recipe.identity(
-            base=base.content_hash,
-            documents=_hash([*training, *validation, *self.rows.replay]),
-            tokenizer=base.tokenizer_hash,
-        )
-        self.step = self.tokens = 0
-        self.seconds = self.flops_per_token = 0.0
-        self.losses: list[Measurement] = []
-        self.best: dict[str, Tensor] = {}
-        self.stopped = ""
-        self._window: list[float] = []
-        self._measured_at = self._reserve = 0.0
-        self._is_best_saved = False
-
-    def checkpoint(self, name: str) -> Path:
-        """Return where a checkpoint lives."""
-        return self.output / CHECKPOINTS / name
-
-    def resume(self) -> None:
-        """Take up the last checkpoint. Raises InputError where it is of another run."""
-        state = read_state(self.checkpoint(LAST))
-        if changed := differences(state["identity"], self.identity):
-            names = ", ".join(phrase.split(" was ")[0] for phrase in changed)
-            raise InputError(f"{self.output} holds an unfinished run with another {names}: choose another output")
-        load_checkpoint(self.checkpoint(LAST), self.trained, {"adamw": self.optimizer})
-        self.best = {name: torch.empty_like(value, device="cpu") for name, value in self.trained.items()}
-        load_checkpoint(self.checkpoint(BEST), self.best, {})
-        self._is_best_saved = True
-        self.step, self.tokens, self.seconds, self.flops_per_token = (
-            state[key] for key in ("step", "tokens", "seconds", "flops_per_token")
-        )
-        self._window, self._measured_at, self._reserve = (state[key] for key in ("window", "measured_at", "reserve"))
-        self.losses = [Measurement(**fields) for fields in state["losses"]]
-
-    def train(self, budget: Budget, watch: Callable[[TuningProgress], None], *, checkpoint_seconds: float) -> None:
-        """Train until something ends the run; `stopped` says what."""
-        with stopping_on_signals(self._stop):
-            if not self.losses:
-                began = self.now()
-                self._measure()
-                self._save()
-                # What the last measurement and the last writing will take.
-                self._reserve = 1.5 * (self.now() - began)
-            saved = start = self.now()
-            first = self.tokens
-            longest = 0.0
-            for batch in self._batches():
-                done = self._done(_less(budget, self._reserve + longest))
-                is_due = done >= 1 or done - self._measured_at >= 1 / self.recipe.validations - 1e-9
-                if is_due and self._window:
-                    self._measured_at = done
-                    self._measure()
-                if self._is_over(done, budget):
-                    return
-                if self.now() - saved >= checkpoint_seconds:
-                    self._save()
-                    saved = self.now()
-                began = self.now()
-                loss = self._step(batch, decay(done, warm_up=self.recipe.warm_up, shape=self.recipe.schedule))
-                self.seconds = self.now()
-                longest = max(longest, self.seconds - began)
-                speed = (self.tokens - first) / max(1e-9, self.seconds - start)
-                done = min(1.0, self._done(_less(budget, self._reserve + longest)))
-                watch(TuningProgress(self.step, self.tokens, self.seconds, done, loss, self.best_loss, speed))
-
-    @property
-    def best_loss(self) -> Measurement:
-        return min(self.losses, key=lambda measured: measured.validation)
-
-    def write(self, provenance: dict[str, Any]) -> TunedModel:
-        """Write the best weights to the output; an interrupted run's checkpoint stays with them."""
-        is_interrupted = self.stopped == "interrupted"
-        if is_interrupted:
-            # First what the run goes on from, then whether its last steps have made the best so far.
-            self._save()
-            if self._window:
-                self._measure()
-        with torch.no_grad():
-            for name, value in self.best.items():
-                self.trained[name].copy_(value)
-        best = self.best_loss
-        spent: dict[str, Any] = {"tokens": self.tokens, "steps": self.step, "minutes": round(self.now() / 60, 2)}
-        spent |= {"documents": len(self.rows.documents), "best_step": best.step, "stopped": self.stopped}
-        about = {"recipe": asdict(self.recipe), "machine": asdict(self.machine), "versions": versions()}
-        evaluation = {"validation": {"base": self.losses[0].validation, "tuned": best.validation}}
-        write_tuned(
-            self.output,
-            self.base,
-            self.model,
-            strategy=self.recipe.strategy,
-            provenance=provenance | spent | about,
-            evaluation=evaluation,
-            keep_checkpoints=is_interrupted,
-        )
-        return TunedModel(
-            folder=self.output,
-            strategy=self.recipe.strategy,
-            losses=tuple(self.losses),
-            best=best,
-            steps=self.step,
-            tokens=self.tokens,
-            seconds=self.now(),
-            pf_seconds=self._pf_seconds(),
-            stopped=self.stopped,
-        )
-
-    def _batches(self) -> Iterator[Batch]:
-        """Yield the steps' batches from the run's own step on, epoch after epoch."""
-        number = step = 0
-        while True:
-            batches = self.rows.epoch(number) if number else self._first_epoch
-            yield from batches[max(0, self.step - step) :]
-            step += len(batches)
-            number += 1
-
-    def _done(self, budget: Budget) -> float:
-        return budget.progress(seconds=self.now(), tokens=self.tokens)
-
-    def _is_over(self, done: float, budget: Budget) -> bool:
-        if self.stopped:
-            return True
-        if done >= 1:
-            self.stopped = "epochs" if budget.tokens and self.tokens >= budget.tokens else "deadline"
-        elif len(self.losses) - 1 - self.losses.index(self.best_loss) >= self.recipe.patience:
-            self.stopped = "patience"
-        return bool(self.stopped)
-
-    def _step(self, batch: Batch, factor: float) -> float:
-        """Make one optimiser step; return the mean loss in nats a token."""
-        # Dropout is a function of the step, so that a resumed run draws the same.
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
-        self.model.train()
-        labelled = max(1, batch.labelled)
-        total = 0.0
-        for part in batch.parts(tokens=self.machine.micro_batch_tokens, device=self.device):
-            if not self.flops_per_token:
-                self.flops_per_token = count_flops(self.loss_of, part) / part.size
-                self.optimizer.zero_grad(set_to_none=True)
-            with self._cast():
-                loss = self.loss_of(part) / labelled
-            torch.autograd.backward(loss)
-            total += float(loss.detach())
-        if not math.isfinite(total):
-            raise InputError("the loss is not a number any more: try a lower learning rate")
-        nn.utils.clip_grad_norm_(self.trained.values(), self.recipe.gradient_clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.base.width) * factor
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.step += 1
-        self.tokens += batch.size
-        self._window.append(total)
-        return total
-
-    @torch.no_grad()
-    def _measure(self) -> None:
-        """Take the validation loss; keep the weights if it is the best."""
-        self.model.eval()
-        nats, tokens = 0.0, 0
-        for batch in self.held_out:
-            for part in batch.parts(tokens=self.machine.micro_batch_tokens, device=self.device):
-                with self._cast():
-                    nats += float(self.loss_of(part))
-                tokens += part.labelled
-        training = sum(self._window) / len(self._window) if self._window else math.nan
-        self._window.clear()
-        validation = nats / max(1, tokens)
-        if not self.losses or validation < self.best_loss.validation:
-            self.best = {name: value.detach().cpu().clone() for name, value in self.trained.items()}
-            self._is_best_saved = False
-        self.losses.append(Measurement(self.step, self.tokens, self.now(), self._pf_seconds(), training, validation))
-
-    def _save(self) -> None:
-        """Write the checkpoints: the best weights, and all that the run needs to go on."""
-        state = {
-            "identity": self.identity,
-            "step": self.step,
-            "tokens": self.tokens,
-            "seconds": self.now(),
-            "flops_per_token": self.flops_per_token,
-            "window": self._window,
-            "measured_at": self._measured_at,
-            "reserve": self._reserve,
-            "losses": [asdict(measured) for measured in self.losses],
-        }
-        if not self._is_best_saved:
-            save_checkpoint(self.checkpoint(BEST), self.best, {}, state)
-            self._is_best_saved = True
-        save_checkpoint(self.checkpoint(LAST), self.trained, {"adamw": self.optimizer}, state)
-
-    def _pf_seconds(self) -> float:
-        return self.tokens * self.flops_per_token / 1e15
-
-    def _cast(self) -> AbstractContextManager[None]:
-        if self.machine.precision == "bf16":
-            return torch.autocast(self.machine.device, dtype=torch.bfloat16)
-        return nullcontext()
-
-    def _stop(self) -> None:
-        self.stopped = "interrupted"
 
 
 def _check_output(output: Path) -> None:
@@ -382,30 +86,6 @@ def _check_output(output: Path) -> None:
         raise InputError(f"{output} holds a model already: choose another output, or remove it")
     if any(output.iterdir()):
         raise InputError(f"{output} is not empty: choose another output")
-
-
-def _optimizer(parameters: Iterable[nn.Parameter], recipe: TuningRecipe, *, width: int) -> torch.optim.Optimizer:
-    """Return AdamW, which lets matrices decay but not norms and biases."""
-    parameters = list(parameters)
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.rate(width), betas=(0.9, 0.95), fused=True)
-
-
-def _less(budget: Budget, seconds: float) -> Budget:
-    """Return the budget with so many seconds kept back from its end."""
-    if budget.minutes is None:
-        return budget
-    return replace(budget, minutes=max(budget.minutes - seconds / 60, 1e-6))
-
-
-def _hash(documents: Sequence[Document]) -> str:
-    digest = hashlib.sha256()
-    for document in documents:
-        digest.update(f"{document.path}\0{document.text}\0".encode(errors="replace"))
-    return digest.hexdigest()
 
 
 @contextmanager
