@@ -46,6 +46,7 @@ def prefix(
     base: Path,
     *,
     virtual_tokens: int = 5,
+    scale: float = 1.0,
     seed: int = 0,
     tensors: dict[str, np.ndarray] | None = None,
     metadata: dict[str, Any] | None = None,
@@ -54,7 +55,7 @@ def prefix(
     """Write a tuned prefix for a base, with random or these rows."""
     shape: Architecture = load_model(base).architecture
     width = shape.num_key_value_heads * shape.head_dim
-    rows = np.random.default_rng(seed).normal(0, 1, (virtual_tokens, shape.num_hidden_layers * 2 * width))
+    rows = np.random.default_rng(seed).normal(0, scale, (virtual_tokens, shape.num_hidden_layers * 2 * width))
     said = {"peft_type": "PREFIX_TUNING", "num_virtual_tokens": virtual_tokens, "token_dim": width}
     said |= {"num_attention_heads": shape.num_key_value_heads, "num_layers": shape.num_hidden_layers}
     said |= {"num_transformer_submodules": 1, "task_type": "CAUSAL_LM"}

@@ -28,6 +28,9 @@ HEADER_TOKENS = 32
 #: Characters of code to a token (median 4.1 for Python, 3.0 to 4.1 for the others); what is too many is cut off.
 CHARACTERS_PER_TOKEN = 4
 
+#: Said of weights whose base has been replaced by a better one since.
+OUTDATED = "tuned on an older base: run codecompose-ls tune"
+
 
 class PriorOf(Protocol):
     """Finds what is known of a request besides the model; `end` is the token that ends an answer."""
@@ -39,8 +42,8 @@ class LocalBackend:
     """Implements `Backend` and `PromptBackend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
 
     def __init__(self, folder: Path, *, threads: int = 2, prior_of: PriorOf | None = None) -> None:
-        self.notice = ""
         model = load_model(folder)
+        self.notice = OUTDATED if model.outdated else ""
         if model.family not in FAMILIES:
             raise ModelError(f"the model at {folder} is of family '{model.family}'; we know {', '.join(FAMILIES)}")
         self.model = f"{model.name}@{model.content_hash[:8]}"

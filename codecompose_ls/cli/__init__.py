@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "measure how well hidden lines, or those that a repository's history added, are completed",
     "serve": "serve the models over HTTP, in OpenAI's API",
     "tune": "tune a model on a project, prove it on the project's own history, and register it",
+    "models": "list the models, let one answer in a workspace, roll back, export and import",
     "pretrain": "train a tokenizer and a base model from folders of source code",
 }
 

@@ -130,8 +130,13 @@ class Pipeline:
             self._given.clear()
 
     def swap(self, backend: Backend) -> None:
-        """Ask another backend from now on, requests under way included; the old one is the caller's to close."""
+        """Ask another backend from now on, requests under way included; the old one is the caller's to close.
+
+        What the old one said is forgotten, on the screen too: an answer is always the present backend's.
+        """
         self.backend = backend
+        self._cache.clear()
+        self._given.clear()
         for uri in list(self._flights):
             self._stop(uri)
 

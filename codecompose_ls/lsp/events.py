@@ -22,8 +22,8 @@ async def did_show(ls: Server, params: Any) -> None:
     """The text has been drawn: time it, and prepare what would follow it."""
     if id := suggestion_id(params):
         ls.life.drawn(id)
-        if ls.model.loaded:
-            await ls.model.loaded.shown(id)
+        for pipeline in ls.models.pipelines:
+            await pipeline.shown(id)
 
 
 def did_partially_accept(ls: Server, params: Any) -> None:
@@ -39,16 +39,16 @@ def did_dismiss(ls: Server, params: Any) -> None:
     if id := suggestion_id(params):
         reason = params.get("reason")
         ls.life.dismissed(id, reason if isinstance(reason, str) else "")
-        if ls.model.loaded:
-            ls.model.loaded.dismissed(id)
+        for pipeline in ls.models.pipelines:
+            pipeline.dismissed(id)
 
 
 async def accepted(ls: Server, *arguments: Any) -> None:
     """The command of every item: the client runs it when it has inserted the text."""
     if arguments and isinstance(arguments[0], str):
         ls.life.accepted(arguments[0])
-        if ls.model.loaded:
-            ls.model.loaded.accepted(arguments[0])
+        for pipeline in ls.models.pipelines:
+            pipeline.accepted(arguments[0])
 
 
 def suggestion_id(params: Any) -> str | None:

@@ -11,13 +11,13 @@ from codecompose_ls.lsp import (
     events,
     inline_completion,
     log,
-    model,
     synchronization,
+    weights,
 )
 from codecompose_ls.lsp.server import Server
 
 
-def server(load: model.Load = model.load) -> Server:
+def server(load: weights.Load = weights.load) -> Server:
     """Return a server that is ready for a client."""
     log.to_stderr()
     server = Server(load)

@@ -14,10 +14,11 @@ from pygls.lsp.server import LanguageServer
 
 from codecompose_ls import __version__
 from codecompose_ls.languages import LANGUAGES
-from codecompose_ls.lsp import log, model
+from codecompose_ls.lsp import log, weights
 from codecompose_ls.lsp.configuration import Configuration
 from codecompose_ls.lsp.documents import Workspace
 from codecompose_ls.lsp.index import Indexes
+from codecompose_ls.lsp.models import Models
 from codecompose_ls.lsp.progress import Bar
 from codecompose_ls.lsp.protocol import Protocol, converter
 from codecompose_ls.lsp.status import StatusLine, compose
@@ -46,7 +47,7 @@ class Server(LanguageServer):
     protocol: Protocol
     life: Life
 
-    def __init__(self, load: model.Load = model.load) -> None:
+    def __init__(self, load: weights.Load = weights.load) -> None:
         super().__init__(
             "codecompose-ls",
             __version__,
@@ -57,11 +58,13 @@ class Server(LanguageServer):
         #: What the user says; a project narrows it for its own documents.
         self.settings = Settings()
         self.configuration = Configuration(self.show)
-        self.model = model.Model(load, lambda context: self.indexes.locate(context), self.refresh)
+        self.models = Models(
+            load, lambda context: self.indexes.locate(context), changed=self.refresh, swapped=self._read_again
+        )
         self.indexes = Indexes(
             lambda: self.workspace,
             bar=lambda name: Bar(self, f"Indexing {name}"),
-            ready=self.model.pipeline,
+            ready=self.models.settled,
             changed=self.refresh,
         )
         self.status = StatusLine(self.protocol.notify)
@@ -74,6 +77,8 @@ class Server(LanguageServer):
         self._refusal = ""
         #: What the engine said when it failed last.
         self._failure = ""
+        #: Where the cursor landed last, and whether that is to be read.
+        self._cursor: tuple[str, int] | None = None
         self._landed: tuple[str, int] | None = None
         self._warming: asyncio.Task[None] | None = None
 
@@ -92,7 +97,7 @@ class Server(LanguageServer):
         self.indexes.close()
         if self._store is not None:
             self._store.close()
-        await self.model.close()
+        await self.models.close()
 
     # What the handlers call.
 
@@ -121,7 +126,7 @@ class Server(LanguageServer):
         """Live by the settings: report their problems, count or not, and have the model that they name."""
         self.configuration.report()
         self.life.record = self._counted() if self.settings.telemetry else _uncounted
-        self.model.configure(self.settings)
+        self.models.configure(self.settings, self.workspace.roots())
         indexed = {root: _indexed(self.configuration.settings(root)) for root in self.workspace.roots()}
         self.indexes.configure(indexed, outside=_indexed(self.settings))
         if document := self.workspace.document(self._current):
@@ -140,12 +145,12 @@ class Server(LanguageServer):
         return self._store.record
 
     def refresh(self) -> None:
-        """Bring the status line up to date."""
+        """Bring the status line up to date; it tells of the document that was last touched."""
+        roots = self.workspace.roots()
+        root = self._root_of(self._current) if self._current else roots[0] if roots else None
         status = compose(
             enabled=self.settings.enabled,
-            model=self.settings.model,
-            loading=self.model.loading,
-            fault=self.model.fault,
+            weights=self.models.standing(root),
             refusal=self._refusal,
             failure=self._failure,
             index=self.indexes.status,
@@ -160,8 +165,7 @@ class Server(LanguageServer):
         return self.settings.enabled and not self._refusal
 
     def _refusal_of(self, document: Document) -> str:
-        path = self.workspace.path(document.uri)
-        root = self.workspace.root_of(path) if path else None
+        path, root = self.workspace.path(document.uri), self._root_of(document.uri)
         settings = self.configuration.settings(root)
         if not settings.enabled:
             return f"switched off by {PROJECT_FILE}"
@@ -169,6 +173,10 @@ class Server(LanguageServer):
             return f"switched off for {document.language} by the setting 'disabled_languages'"
         reason = self._admission(root, settings.ignore).refusal(path or Path(document.path), document.text)
         return f"{document.path} is left alone: {reason}" if reason else ""
+
+    def _root_of(self, uri: str) -> Path | None:
+        path = self.workspace.path(uri)
+        return self.workspace.root_of(path) if path else None
 
     def _admission(self, root: Path | None, ignore: tuple[str, ...]) -> Admission:
         from codecompose_ls.index.files import Admission
@@ -189,7 +197,7 @@ class Server(LanguageServer):
         return answer
 
     async def _answer(self, request: CompletionRequest) -> Answer:
-        pipeline = await self.model.pipeline()
+        pipeline = await self.models.pipeline(self._root_of(request.document.uri))
         if pipeline is None:
             return Answer(None, "failed")
         answer = await pipeline.complete(request)
@@ -201,22 +209,29 @@ class Server(LanguageServer):
         """Drop what is known of a document that is no longer open."""
         self.life.closed(uri)
         self.indexes.closed(uri)
-        if self.model.loaded:
-            self.model.loaded.closed(uri)
+        for pipeline in self.models.pipelines:
+            pipeline.closed(uri)
         if uri == self._current:
             self._current = self._refusal = ""
             self.refresh()
 
     def warm(self, uri: str, offset: int) -> None:
         """Let the engine read what is around a cursor that has just landed; only the last landing counts."""
-        self._landed = (uri, offset)
+        self._cursor = self._landed = (uri, offset)
         if self._warming is None or self._warming.done():
             self._warming = asyncio.ensure_future(self._warm())
 
+    def _read_again(self) -> None:
+        """Let weights that have just begun to answer read what the ones before them had."""
+        if self._cursor is not None:
+            self.warm(*self._cursor)
+
     async def _warm(self) -> None:
-        pipeline = await self.model.pipeline()
-        while pipeline is not None and self._landed is not None:
+        while self._landed is not None:
             (uri, offset), self._landed = self._landed, None
+            pipeline = await self.models.pipeline(self._root_of(uri))
+            if pipeline is None:
+                continue
             document = self.workspace.document(uri)
             if document is not None and self.admits(document):
                 await pipeline.warm(document, min(offset, len(document.text)))

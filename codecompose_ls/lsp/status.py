@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from codecompose_ls.lsp.models import Standing
+
 DID_CHANGE_STATUS = "didChangeStatus"
 
 
@@ -30,20 +32,22 @@ class StatusLine:
             self._notify(DID_CHANGE_STATUS, asdict(status))
 
 
-def compose(*, enabled: bool, model: str, loading: bool, fault: str, refusal: str, failure: str, index: str) -> Status:
+def compose(*, enabled: bool, weights: Standing, refusal: str, failure: str, index: str) -> Status:
     """Say the one thing that matters most to someone who waits for a suggestion.
 
-    `fault` is why there is no model, `refusal` why the current document is left alone, `failure` what the engine said
-    when it last failed, `index` what there is to say of the index; each is empty when all is well.
+    `refusal` is why the current document is left alone, `failure` what the engine said when it last failed, `index`
+    what there is to say of the index; each is empty when all is well.
     """
     if not enabled:
         return Status("Inactive", "switched off by the setting 'enabled'")
-    if fault and not loading:
-        return Status("Error", fault)
+    if weights.fault and not weights.loading:
+        return Status("Error", weights.fault)
     if refusal:
-        return Status("Inactive", refusal, busy=loading)
-    if loading:
-        return Status("Normal", f"loading model '{model}'", busy=True)
+        return Status("Inactive", refusal, busy=weights.loading)
+    if weights.loading:
+        return Status("Normal", f"loading model '{weights.model}'", busy=True)
     if failure:
         return Status("Error", failure)
-    return Status("Normal", f"model '{model}', {index}" if index else f"model '{model}'")
+    if weights.notice:
+        return Status("Warning", f"model '{weights.model}': {weights.notice}")
+    return Status("Normal", f"model '{weights.model}', {index}" if index else f"model '{weights.model}'")

@@ -95,8 +95,13 @@ def check_tensors(path: Path) -> None:
 
 def read_json(path: Path) -> Mapping[str, Any]:
     """Read a JSON object."""
+    return parse_json(path, read_bytes(path))
+
+
+def parse_json(path: Path, content: bytes) -> Mapping[str, Any]:
+    """Return the JSON object that a file of this content holds."""
     try:
-        value = json.loads(read_bytes(path))
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise damaged(path.parent, f"{path.name} is not JSON ({error})") from error
     if not isinstance(value, dict):

@@ -19,9 +19,6 @@ from typing import Any
 from codecompose_ls import folders
 from codecompose_ls.errors import ModelError
 
-#: What changes when the file does: its inode, size and time.
-Stamp = tuple[int, int, int]
-
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
@@ -91,13 +88,27 @@ def write(promotions: Promotions) -> None:
     os.replace(partial, path())
 
 
-def stamp() -> Stamp | None:
-    """Return what differs when the file has been replaced; costs one call of the operating system."""
-    try:
-        status = os.stat(path())
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+class Watch:
+    """Tells a running server whether the file has been replaced; each look is one call of the operating system.
+
+    A stat takes some microseconds and works on every file system, so there is no need for a library that watches.
+    """
+
+    def __init__(self) -> None:
+        self._path = str(path())
+        self._seen: tuple[int, int, int] | None = (-1, -1, -1)
+
+    def has_changed(self) -> bool:
+        """Return whether there is something to read since the last look; the first one always says so."""
+        before, self._seen = self._seen, self._look()
+        return self._seen != before
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def path() -> Path:

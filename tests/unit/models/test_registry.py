@@ -295,9 +295,16 @@ def test_a_damaged_history_is_said(data: Path, content: str, shop: Path) -> None
 
 
 def test_the_history_says_when(tuned: list[str], shop: Path, data: Path) -> None:
-    before = promotions.stamp()
     registry.promote("first", shop)
-    assert before is None and promotions.stamp() is not None
     said = json.loads((data / "promotions.json").read_text())
     (promotion,) = said[str(shop.resolve())]
     assert promotion["name"] == "first" and promotion["at"].endswith("+00:00")
+
+
+def test_a_server_notices_each_change_once(tuned: list[str], shop: Path) -> None:
+    watch = promotions.Watch()
+    assert [watch.has_changed(), watch.has_changed()] == [True, False]
+    registry.promote("first", shop)
+    assert [watch.has_changed(), watch.has_changed()] == [True, False]
+    registry.roll_back(shop)
+    assert [watch.has_changed(), watch.has_changed()] == [True, False]
