@@ -24,6 +24,7 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("CODECOMPOSE_CACHE", str(folder / "cache"))
     patch.setenv("CODECOMPOSE_DATA", str(folder / "data"))
     patch.setenv("CODECOMPOSE_CONFIG", str(folder / "settings.toml"))
+    patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     yield
     patch.undo()
 

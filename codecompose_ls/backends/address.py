@@ -33,6 +33,11 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc
 
 
+def path_of(url: str) -> str:
+    """Return what follows the host."""
+    return urlsplit(url).path
+
+
 def is_loopback(url: str) -> bool:
     """Return whether what is sent there stays on this machine."""
     host = urlsplit(url).hostname or ""

@@ -113,12 +113,14 @@ def _client(url: str, patience: Patience) -> Client:
 
 
 def _address(url: str, dialect: Dialect, *, setting: str) -> str:
-    from codecompose_ls.backends.address import check
+    """Return where a dialect's paths begin: an address that is a host alone gets the usual beginning."""
+    from codecompose_ls.backends.address import check, path_of
 
     try:
-        return check(url or dialect.default_url)
+        url = check(url or dialect.default_url)
     except InputError as error:
         raise InputError(f"setting {setting!r}: {error}") from error
+    return url if path_of(url) else url + path_of(dialect.default_url)
 
 
 def _named(name: str, dialect: Dialect, *, setting: str, protocol: str) -> str:

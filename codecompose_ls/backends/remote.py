@@ -80,6 +80,8 @@ class RemoteBackend:
     async def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
     ) -> AsyncGenerator[Piece, None]:
+        if stop.is_set():
+            raise Cancelled
         told = self._told(context)
         request = self._dialect.completion(told, sampling, model=self.asked_model, template=self._template)
         room = sampling.max_tokens * CHARACTERS_OF_TOKEN

@@ -62,7 +62,7 @@ async def test_a_chat_model(server: HttpServer) -> None:
     server.answers.append(stream(event({"choices": [{"delta": {"content": "Hello"}, "finish_reason": "stop"}]})))
     found = await check_chat(Settings(chat="openai", chat_url=server.url, chat_model="tiny"))
     assert found is not None and found.good
-    assert server.asked[-1].path == "/chat/completions"
+    assert server.asked[-1].path == "/v1/chat/completions"
 
 
 async def test_what_is_not_named_is_not_asked() -> None:

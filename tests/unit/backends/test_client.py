@@ -249,7 +249,7 @@ async def test_a_server_that_wants_a_key(server: HttpServer, connect: Connect) -
 async def test_a_compressed_bomb_is_not_unfolded(server: HttpServer, connect: Connect) -> None:
     import gzip
 
-    packed = gzip.compress(b"data: " + b"x" * 50_000_000)
+    packed = gzip.compress(b"data: " + b"x" * 10_000_000)
     server.answers.append(whole(packed, kind="text/event-stream", headers="Content-Encoding: gzip\r\n"))
     assert "nonsense" in await failure(connect())
 

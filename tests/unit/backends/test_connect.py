@@ -46,6 +46,20 @@ def test_without_an_address_no_other_machine_is_asked(protocol: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "begins"),
+    [
+        ("http://host:8000", "http://host:8000/v1"),
+        ("http://host:8000/", "http://host:8000/v1"),
+        ("http://host:8000/v1/", "http://host:8000/v1"),
+        ("https://host/v1/fim", "https://host/v1/fim"),
+    ],
+)
+def test_a_host_alone_is_asked_where_its_protocol_usually_is(url: str, begins: str) -> None:
+    assert connect_remote(replace(VLLM, backend_url=url)).client.url == begins
+    assert connect_remote(Settings(backend="llamacpp", backend_url="http://host:1/")).client.url == "http://host:1"
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         (replace(VLLM, backend_url="gpu:8000"), "setting 'backend_url': the address of a model server must be like"),

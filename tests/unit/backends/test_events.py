@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codecompose_ls.backends import events as module
@@ -53,6 +53,7 @@ async def test_nothing_is_read_behind_the_end() -> None:
     assert await read(b"data: [DONE]\n\n" + SSE_A + b"\n\n") == [ENDED]
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 200), max_size=12), st.sampled_from([b"\n", b"\r\n", b"\r"]))
 async def test_a_chunk_may_end_anywhere(cuts: list[int], end: bytes) -> None:
     body = end.join([SSE_A, b"", SSE_B, b"", b"data: [DONE]", b"", b""])

@@ -169,11 +169,18 @@ async def test_what_a_remote_answer_has_said_before_it_breaks_off_is_gone_on_fro
 
 
 async def test_who_has_left_is_not_stood_in_for(server: HttpServer, backend: Fallback, local: FakeBackend) -> None:
-    stop = threading.Event()
+    stop, go_on = threading.Event(), asyncio.Event()
+    server.answers.append([go_on, *whole({}, status=500)])
+    request = asyncio.ensure_future(pieces(backend, stop))
+    while not server.asked:
+        await asyncio.sleep(0)
     stop.set()
-    server.answers.append(whole({}, status=500))
+    go_on.set()
+    with pytest.raises(Cancelled):
+        await request
     with pytest.raises(Cancelled):
         await pieces(backend, stop)
+    assert len(server.asked) == 1
     assert local.asked == []
 
 
