@@ -36,6 +36,15 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+#: A chat template as Qwen's; it refuses a talk that begins with the assistant.
+_TURN_MARKS = ("<|im_start|>",)
+CHATML = (
+    "{% if messages[0]['role'] == 'assistant' %}{{ raise_exception('the user speaks first') }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """The folders of a model and of adapters on it."""
@@ -75,7 +84,9 @@ def reference(base: Path, adapter: Path | None, prompt: Sequence[int], length: i
     return chosen
 
 
-def torch_model(folder: Path, architecture: str, *, template: FimTemplate = CODECOMPOSE, seed: int = 0) -> Path:
+def torch_model(
+    folder: Path, architecture: str, *, template: FimTemplate = CODECOMPOSE, seed: int = 0, chat_template: str = ""
+) -> Path:
     """Write a random model with a byte-level tokenizer that has the template's sentinels, and return its folder."""
     import torch
     import transformers
@@ -89,7 +100,7 @@ def torch_model(folder: Path, architecture: str, *, template: FimTemplate = CODE
         # Wide enough that each part of the network changes the logits.
         parameter.data.normal_(0 if parameter.dim() > 1 else 0.5, 0.3)
     model.save_pretrained(folder)
-    _write_tokenizer(folder, template)
+    _write_tokenizer(folder, template, chat_template)
     return folder
 
 
@@ -146,7 +157,7 @@ def _write_adapter(model: Any, folder: Path, base: Path, *, strategy: str) -> Pa
     return folder
 
 
-def _write_tokenizer(folder: Path, template: FimTemplate) -> None:
+def _write_tokenizer(folder: Path, template: FimTemplate, chat_template: str) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -154,11 +165,12 @@ def _write_tokenizer(folder: Path, template: FimTemplate) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=list(template.sentinels),
+        special_tokens=[*template.sentinels, *_TURN_MARKS[: bool(chat_template)]],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(LINES, trainer)
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     kind = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": template.stop[0]}
+    kind |= {"chat_template": chat_template} if chat_template else {}
     (folder / "tokenizer_config.json").write_text(json.dumps(kind), encoding="utf-8")
