@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.errors import Cancelled, CodeComposeError, EngineError, ModelError
 from codecompose_ls.inference.decoding import Prior, RuledOut, generate
-from codecompose_ls.inference.engine import Engine
+from codecompose_ls.inference.engine import Engine, Work
 from codecompose_ls.inference.scoring import score
 from codecompose_ls.inference.session import Session
 from codecompose_ls.inference.tokenizer import Tokenizer
@@ -30,6 +31,10 @@ CHARACTERS_PER_TOKEN = 4
 
 #: Said of weights whose base has been replaced by a better one since.
 OUTDATED = "tuned on an older base: run codecompose-ls tune"
+
+
+#: What becomes certain together is told together.
+Pieces = tuple[Piece, ...]
 
 
 class PriorOf(Protocol):
@@ -80,7 +85,7 @@ class LocalBackend:
     def stream(
         self, context: Context, sampling: Sampling, *, stop: Stop, priority: Priority = Priority.REQUEST
     ) -> AsyncGenerator[Piece, None]:
-        return self._engine.run(partial(self._generate, context, sampling), priority=priority, stop=stop)
+        return self._one_by_one(partial(self._generate, context, sampling), stop=stop, priority=priority)
 
     @property
     def capacity(self) -> int:
@@ -97,7 +102,15 @@ class LocalBackend:
         return written_prompt(text, template=self._template, encode=tokenizer.encode, token_id=tokenizer.token_id)
 
     def answer(self, prompt: Prompt, sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
-        return self._engine.run(partial(self._answer, prompt, sampling), priority=Priority.REQUEST, stop=stop)
+        return self._one_by_one(partial(self._answer, prompt, sampling), stop=stop)
+
+    async def _one_by_one(
+        self, work: Work[Pieces], *, stop: Stop, priority: Priority = Priority.REQUEST
+    ) -> AsyncGenerator[Piece, None]:
+        async with aclosing(self._engine.run(work, priority=priority, stop=stop)) as told:
+            async for pieces in told:
+                for piece in pieces:
+                    yield piece
 
     async def warm(self, context: Context) -> None:
         try:
@@ -125,15 +138,18 @@ class LocalBackend:
     def _ruled_out(self) -> RuledOut:
         return self._tokenizer.ruled_out(self._vocabulary)
 
-    def _generate(self, context: Context, sampling: Sampling, stop: Stop) -> Iterator[Piece]:
+    def _generate(self, context: Context, sampling: Sampling, stop: Stop) -> Iterator[Pieces]:
         prompt = self.prompt(context)
-        return self._answer(prompt, sampling, stop, prior=self._prior(context, prompt))
+        told = self._answer(prompt, sampling, stop, prior=self._prior(context, prompt))
+        return told if context.multiline else _first_line(told)
 
-    def _answer(self, prompt: Prompt, sampling: Sampling, stop: Stop, *, prior: Prior | None = None) -> Iterator[Piece]:
+    def _answer(
+        self, prompt: Prompt, sampling: Sampling, stop: Stop, *, prior: Prior | None = None
+    ) -> Iterator[Pieces]:
         decoder = self._tokenizer.decoder()
         ruled_out = self._ruled_out if sampling.opening is not None else {}
-        for token in generate(self._session, prompt, sampling, stop=stop, prior=prior, ruled_out=ruled_out):
-            yield Piece(decoder.decode(token.id), token.logprob, token.finish)
+        for tokens in generate(self._session, prompt, sampling, stop=stop, prior=prior, ruled_out=ruled_out):
+            yield tuple(Piece(decoder.decode(token.id), token.logprob, token.finish) for token in tokens)
 
     def _score(self, context: Context, text: str, stop: Stop) -> Iterator[float]:
         ids, prompt = self._tokenizer.encode(text), self.prompt(context)
@@ -142,3 +158,13 @@ class LocalBackend:
     def _prefill(self, context: Context, stop: Stop) -> Iterator[Piece]:
         self._session.prefill(self.prompt(context).token_ids, stop=stop)
         return iter(())
+
+
+def _first_line(told: Iterator[Pieces]) -> Iterator[Pieces]:
+    """Go on no further than the first line with anything on it: nobody would read it."""
+    text = ""
+    for pieces in told:
+        yield pieces
+        text += "".join(piece.text for piece in pieces)
+        if "\n" in text.lstrip():
+            return

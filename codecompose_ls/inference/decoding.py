@@ -51,11 +51,12 @@ def generate(
     stop: Stop,
     prior: Prior | None = None,
     ruled_out: RuledOut = MappingProxyType({}),
-) -> Iterator[Token]:
-    """Yield tokens after the prompt; the last one has `finish`, and is the stop token itself if the model ended.
+) -> Iterator[tuple[Token, ...]]:
+    """Yield tokens after the prompt, together those that become certain together.
 
-    `ruled_out` is needed with an opening: until there is something to see, the answer may not end, and each blank
-    token narrows what the next may be. Raises `Cancelled` between two tokens when `stop` is set.
+    The last one has `finish`, and is the stop token itself if the model ended. `ruled_out` is needed with an opening:
+    until there is something to see, the answer may not end, and each blank token narrows what the next may be. Raises
+    `Cancelled` between two tokens when `stop` is set.
     """
     bans = bans_of(sampling, prompt, ruled_out)
     random = np.random.default_rng(sampling.seed)
@@ -66,18 +67,20 @@ def generate(
         number = _decided(opinion) if sampling.temperature == 0 and not bans else None
         waits = number is not None
         if number is None:
-            yield from text.catch_up()
+            text.catch_up()
             probabilities = mix(softmax(text.logits), opinion)
             number = choose(_without(probabilities, bans[0]) if bans else probabilities, sampling, random)
             if bans:
                 bans = (bans[1:] or bans) if number in bans[-1] else []
         ended = number in prompt.stop_ids
-        text.append(number, opinion, finish="stop" if ended else "length" if place == length else None)
-        if ended or place == length:
-            yield from text.tell(text.rows(last=True))
+        is_last = ended or place == length
+        if waits and is_last:
+            text.catch_up()
+        text.append(number, opinion, finish="stop" if ended else "length" if is_last else None)
+        if is_last or not waits:
+            yield text.tell()
+        if is_last:
             return
-        if not waits:
-            yield from text.tell([text.logits])
         if stop.is_set():
             raise Cancelled
 
@@ -86,38 +89,42 @@ class _Text:
     """The tokens so far. Those that needed no model go to it together later, which is faster than one by one."""
 
     def __init__(self, session: Session, logits: Array) -> None:
-        #: After the last token that was fed.
-        self.logits = logits
         self._session = session
         self._unfed: list[int] = []
         self._untold: list[tuple[int, Opinion | None, str | None]] = []
+        #: Before the first token that was not told yet, and after each that was fed since.
+        self._rows = [logits]
 
     @property
     def tokens(self) -> Sequence[int]:
         return [*self._session.tokens, *self._unfed]
 
+    @property
+    def logits(self) -> Array:
+        """After the last token that was fed."""
+        return self._rows[-1]
+
     def append(self, number: int, opinion: Opinion | None, *, finish: str | None) -> None:
         self._unfed.append(number)
         self._untold.append((number, opinion, finish))
 
-    def catch_up(self) -> Iterator[Token]:
-        """Feed what was not fed yet, and yield what was not told yet."""
+    def catch_up(self) -> None:
+        """Feed what was not fed yet."""
         if self._unfed:
-            rows = self.rows()
-            self.logits = rows[-1]
-            yield from self.tell(rows[:-1])
+            rows = [self.logits, *self._session.feed(self._unfed, rows=len(self._unfed))]
+            self._rows = rows[len(rows) - len(self._untold) - 1 :]
+            self._unfed = []
 
-    def rows(self, *, last: bool = False) -> list[Array]:
-        """Feed what was not fed yet, but for the `last` token; return the logits before it and after each."""
-        fed, self._unfed = (self._unfed[:-1] if last else self._unfed), []
-        return [self.logits, *(self._session.feed(fed, rows=len(fed)) if fed else [])]
-
-    def tell(self, rows: Sequence[Array]) -> Iterator[Token]:
-        """Yield what was not told yet; `rows` end with the logits before the last of it."""
+    def tell(self) -> tuple[Token, ...]:
+        """Return what was not told yet; all but the last of it was fed."""
         untold, self._untold = self._untold, []
-        for (number, opinion, finish), row in zip(untold, rows[len(rows) - len(untold) :], strict=True):
-            probability = mix(softmax(row), opinion)[number]
-            yield Token(number, float(np.log(max(probability, np.finfo(np.float32).tiny))), finish)
+        return tuple(
+            Token(number, float(np.log(max(probability(number, row, opinion), _TINY))), finish)
+            for (number, opinion, finish), row in zip(untold, self._rows, strict=True)
+        )
+
+
+_TINY = np.finfo(np.float32).tiny
 
 
 def _decided(opinion: Opinion | None) -> int | None:
@@ -168,6 +175,16 @@ def mix(probabilities: Array, opinion: Opinion | None) -> Array:
     mixed: Array = probabilities * np.float32(1 - weight)
     np.add.at(mixed, ids, weight * theirs)
     return mixed
+
+
+def probability(number: int, logits: Array, opinion: Opinion | None) -> np.float32:
+    """Return what `mix(softmax(logits), opinion)` has for one token."""
+    exponents = np.exp(logits - logits.max())
+    mine: np.float32 = exponents[number] / exponents.sum()
+    if opinion is not None and len(opinion[0]):
+        ids, theirs, weight = opinion
+        mine = mine * np.float32(1 - weight) + (weight * theirs)[ids == number].sum()
+    return mine
 
 
 def softmax(logits: Array) -> Array:

@@ -18,6 +18,7 @@ from codecompose_ls.backends.backend import Backend, Priority
 from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.errors import Cancelled, EngineError, ModelError
 from codecompose_ls.inference.session import Session
+from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.models.model import Array
 from codecompose_ls.types import Context, Opening, Piece, Sampling, Snippet
 from tests.models import silent_model, tiny_model
@@ -48,6 +49,17 @@ class Steps:
         assert self._allowed.acquire(timeout=30)
         self.taken += 1
         return np.array([], np.int64), np.array([], np.float32), 0.0
+
+
+class Says:
+    """A prior that knows the text, token by token, and is not quite sure of it."""
+
+    def __init__(self, ids: Sequence[int], prompt_tokens: int) -> None:
+        self._ids, self._prompt_tokens = ids, prompt_tokens
+
+    def next(self, tokens: Sequence[int]) -> tuple[NDArray[np.int64], Array, float]:
+        place = min(len(tokens) - self._prompt_tokens, len(self._ids) - 1)
+        return np.array([self._ids[place]]), np.array([1.0], np.float32), 0.5
 
 
 @pytest.fixture
@@ -131,6 +143,18 @@ async def test_warming_leaves_only_the_answer_to_do(tiny: Path, monkeypatch: pyt
     fed.clear()
     await text(backend, sampling=Sampling(max_tokens=1))
     assert not fed  # the one token of the answer follows from what is known
+    backend.close()
+
+
+@pytest.mark.parametrize("prefix", ["x = ", "x = 1\n"])
+async def test_where_one_line_is_asked_for_it_says_no_more(tiny: Path, prefix: str) -> None:
+    def prior_of(context: Context, *, tokenizer: Tokenizer, prompt_tokens: int, end: int) -> Says:
+        return Says(tokenizer.encode("\n\nfirst\nsecond\nthird\n"), prompt_tokens)
+
+    backend, sampling = LocalBackend(tiny, prior_of=prior_of), Sampling(max_tokens=40)
+    assert await text(backend, Context("python", "a.py", prefix, ""), sampling) == "\n\nfirst\n"
+    every = await text(backend, Context("python", "a.py", prefix, "", multiline=True), sampling)
+    assert every.startswith("\n\nfirst\nsecond\nthird\n")
     backend.close()
 
 

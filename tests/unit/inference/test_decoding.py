@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from codecompose_ls.errors import Cancelled
 from codecompose_ls.inference import decoding
-from codecompose_ls.inference.decoding import Prior, Token, choose, generate
+from codecompose_ls.inference.decoding import Prior, RuledOut, Token, choose, generate, mix, probability, softmax
 from codecompose_ls.inference.session import Session
 from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.models.model import Array, load_model
@@ -89,9 +90,15 @@ def session(tiny: Path) -> Session:
 
 
 def tokens(
-    session: Session, prompt: Prompt = PROMPT, sampling: Sampling = TWELVE, *, prior: Prior | None = None
+    session: Session,
+    prompt: Prompt = PROMPT,
+    sampling: Sampling = TWELVE,
+    *,
+    prior: Prior | None = None,
+    ruled_out: RuledOut = MappingProxyType({}),
 ) -> list[Token]:
-    return list(generate(session, prompt, sampling, stop=NEVER, prior=prior))
+    told = generate(session, prompt, sampling, stop=NEVER, prior=prior, ruled_out=ruled_out)
+    return [token for together in told for token in together]
 
 
 def test_greedy_repeats_itself_and_ends_at_the_length(session: Session) -> None:
@@ -156,6 +163,19 @@ class Echo:
         return np.array([self.number]), np.array([1.0], np.float32), self.weight
 
 
+def test_what_the_prior_decides_is_told_together(session: Session) -> None:
+    doubtful = [len(one) for one in generate(session, PROMPT, TWELVE, stop=NEVER, prior=Echo(123, 0.4))]
+    sure = [len(one) for one in generate(session, PROMPT, TWELVE, stop=NEVER, prior=Echo(123, 0.9))]
+    assert (doubtful, sure) == ([1] * 12, [12])
+
+
+@given(st.lists(st.floats(-20, 20), min_size=3, max_size=3), st.floats(0, 1), st.integers(0, 2))
+def test_the_probability_of_one_token_is_that_in_the_mixture(logits: list[float], weight: float, number: int) -> None:
+    row, opinion = np.array(logits, np.float32), (np.array([2, 0]), np.array([0.75, 0.25], np.float32), weight)
+    assert probability(number, row, opinion) == mix(softmax(row), opinion)[number]
+    assert probability(number, row, None) == softmax(row)[number]
+
+
 class Silent:
     def next(self, tokens: Sequence[int]) -> tuple[NDArray[np.int64], Array, float]:
         return np.array([], np.int64), np.array([], np.float32), 0.9
@@ -199,7 +219,7 @@ def test_what_the_prior_decides_alone_is_what_both_would_decide(
 
     def made(sure: float) -> list[Token]:
         monkeypatch.setattr(decoding, "SURE", sure)
-        return list(generate(session, prompt, sampling, stop=NEVER, prior=Fickle(seed)))
+        return tokens(session, prompt, sampling, prior=Fickle(seed))
 
     together, one_by_one = made(0.5), made(2.0)
     assert [(token.id, token.finish) for token in together] == [(token.id, token.finish) for token in one_by_one]
@@ -234,7 +254,7 @@ def test_an_answer_with_an_opening_shows_something_before_it_ends(
 ) -> None:
     ruled_out = tokenizer.ruled_out(TINY.vocab_size)
     sampling = Sampling(max_tokens=4, temperature=temperature, seed=seed, opening=opening)
-    made = list(generate(session, Prompt(tuple(prompt), stops), sampling, stop=NEVER, ruled_out=ruled_out))
+    made = tokens(session, Prompt(tuple(prompt), stops), sampling, ruled_out=ruled_out)
     ids = [token.id for token in made]
     visible = next(place for place, number in enumerate(ids) if number not in ruled_out[Opening.VISIBLE])
     # One token of each kind of white space that the opening allows, and then something to see.
@@ -248,7 +268,7 @@ def test_an_opening_leaves_the_rest_and_the_log_probability_as_they_are(session:
     ruled_out = tokenizer.ruled_out(TINY.vocab_size)
     stops = frozenset({free[0].id})
     sampling = Sampling(max_tokens=2, opening=Opening.VISIBLE)
-    first, second = generate(session, Prompt(PROMPT.token_ids, stops), sampling, stop=NEVER, ruled_out=ruled_out)
+    first, second = tokens(session, Prompt(PROMPT.token_ids, stops), sampling, ruled_out=ruled_out)
     session.rewind(0)
     logits = session.feed([*PROMPT.token_ids, first.id], rows=2)
     expected = logits[0] - logits[0].max() - np.log(np.exp(logits[0] - logits[0].max()).sum())
@@ -258,14 +278,11 @@ def test_an_opening_leaves_the_rest_and_the_log_probability_as_they_are(session:
 
 def test_where_nothing_else_is_possible_an_answer_may_end(session: Session, tokenizer: Tokenizer) -> None:
     end = tokenizer.token_id("<|endoftext|>")
-    made = list(
-        generate(
-            session,
-            Prompt(PROMPT.token_ids, frozenset({end})),
-            Sampling(opening=Opening.VISIBLE),
-            stop=NEVER,
-            prior=Echo(end, 1.0),
-            ruled_out=tokenizer.ruled_out(TINY.vocab_size),
-        )
+    made = tokens(
+        session,
+        Prompt(PROMPT.token_ids, frozenset({end})),
+        Sampling(opening=Opening.VISIBLE),
+        prior=Echo(end, 1.0),
+        ruled_out=tokenizer.ruled_out(TINY.vocab_size),
     )
     assert [(token.id, token.finish) for token in made] == [(end, "stop")]

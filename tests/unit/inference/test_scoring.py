@@ -37,7 +37,8 @@ def test_every_token_counts_after_those_before_it(session: Session) -> None:
 
 
 def test_what_the_model_would_say_is_scored_as_it_was_said(session: Session) -> None:
-    said = list(generate(session, PROMPT, Sampling(max_tokens=6), stop=NEVER))
+    told = generate(session, PROMPT, Sampling(max_tokens=6), stop=NEVER)
+    said = [token for together in told for token in together]
     scores = score(session, PROMPT, [token.id for token in said], stop=NEVER)
     assert scores == pytest.approx([token.logprob for token in said], abs=1e-4)
 
