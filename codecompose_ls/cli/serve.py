@@ -66,14 +66,15 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise InputError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}); another one: --port 0"
-        ) from error
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise InputError(f"cannot listen on {host}:{port} ({reason}); another one: --port 0") from error
 
 
 def _say(args: argparse.Namespace, listener: socket.socket, made_up: str | None, names: list[str]) -> None:
     host, port = listener.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    # Who listens everywhere is asked by its name.
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{port}"
     print(f"serving {', '.join(names)} on {address}")
     if made_up:
         print(f"token, for this run only: {made_up}")
