@@ -79,7 +79,7 @@ class Verdict:
         what = "passed" if self.passed else f"not passed ({'; '.join(self.reasons)})"
         return (
             f"gate {what}: exact match {lines.tuned_exact_match.value:.3f} against the base's "
-            f"{lines.base_exact_match.value:.3f}, {lines.gain.value:+.3f} nats a token likelier "
+            f"{lines.base_exact_match.value:.3f}, likelihood {lines.gain.value:+.3f} nats a token "
             f"[{lines.gain.low:+.3f}, {lines.gain.high:+.3f}], p = {lines.p_value:.2g} "
             f"(n = {lines.n} lines of {lines.files} files)"
         )

@@ -44,7 +44,7 @@ def test_likelier_text_and_as_many_exact_matches_pass() -> None:
 
     assert found.passed and found.reasons == ()
     assert found.lines.p_value == pytest.approx(1 / 2**8)
-    assert "gate passed: exact match 0.100 against the base's 0.100, +0.450 nats a token likelier" in str(found)
+    assert "gate passed: exact match 0.100 against the base's 0.100, likelihood +0.450 nats a token" in str(found)
     assert "p = 0.0039 (n = 40 lines of 8 files)" in str(found)
 
 
