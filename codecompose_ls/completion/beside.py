@@ -6,15 +6,18 @@ Snippets stand ahead of all else in a prompt, so another choice means that an en
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from codecompose_ls.completion.window import Window
 from codecompose_ls.types import Context, Snippet
 
+logger = logging.getLogger(__name__)
+
 #: A cursor that moved fewer lines than this is still at the same place.
 SAME_PLACE_LINES = 30
-#: Who finds nothing within this time is not waited for.
+#: A search is waited for so long; what it finds later is for the next request.
 PATIENCE_MS = 50.0
 
 #: Finds at most so many characters of snippets for a request, on any thread (`index.snippets.snippets_of`).
@@ -25,7 +28,7 @@ Find = Callable[[Context, int], tuple[Snippet, ...]]
 class _Choice:
     line: int
     limit: int
-    snippets: tuple[Snippet, ...]
+    search: asyncio.Task[tuple[Snippet, ...]]
 
 
 class Beside:
@@ -42,14 +45,27 @@ class Beside:
         line = window.before.count("\n")
         choice = self._choices.get(window.uri)
         if choice is None or choice.limit != limit or abs(line - choice.line) >= SAME_PLACE_LINES:
-            search = asyncio.to_thread(self._find, window.context(multiline=False), limit)
-            try:
-                found = await asyncio.wait_for(search, self._patience_ms / 1000)
-            except asyncio.TimeoutError:
-                found = ()
-            choice = self._choices[window.uri] = _Choice(line, limit, found)
-        return choice.snippets
+            search = asyncio.ensure_future(asyncio.to_thread(self._find, window.context(multiline=False), limit))
+            choice = self._choices[window.uri] = _Choice(line, limit, search)
+        if not choice.search.done():
+            await asyncio.wait({choice.search}, timeout=self._patience_ms / 1000)
+        if not choice.search.done():
+            return ()
+        found = _found(choice.search)
+        if not found:
+            # The index may know more when it is asked next.
+            self._choices.pop(window.uri, None)
+        return found
 
     def forget(self, uri: str) -> None:
         """Forget a document."""
         self._choices.pop(uri, None)
+
+
+def _found(search: asyncio.Task[tuple[Snippet, ...]]) -> tuple[Snippet, ...]:
+    try:
+        return search.result()
+    except Exception:
+        # They are an extra: a fault in them must not cost the suggestion.
+        logger.exception("no snippets")
+        return ()

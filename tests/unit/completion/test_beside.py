@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from codecompose_ls.completion.beside import SAME_PLACE_LINES, Beside
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.completion.window import Window, window
@@ -59,7 +61,14 @@ async def test_are_not_looked_for_where_they_do_not_help() -> None:
     assert not find.asked
 
 
-async def test_that_take_too_long_are_done_without() -> None:
+async def test_are_looked_for_again_while_there_are_none() -> None:
+    answers = [(), (Snippet("a.py", "indexed by now"),), ()]
+    beside = Beside(lambda context, limit: answers.pop(0))
+    found = [await beside.choose(at_line(50), limit=400) for _ in range(3)]
+    assert found == [(), (Snippet("a.py", "indexed by now"),), (Snippet("a.py", "indexed by now"),)]
+
+
+async def test_that_take_too_long_are_for_the_next_request() -> None:
     released = threading.Event()
 
     def find(context: Context, limit: int) -> tuple[Snippet, ...]:
@@ -67,11 +76,20 @@ async def test_that_take_too_long_are_done_without() -> None:
         return (Snippet("a.py", "late"),)
 
     beside = Beside(find, patience_ms=1)
-    try:
-        assert await beside.choose(at_line(50), limit=400) == ()
-        assert await beside.choose(at_line(51), limit=400) == ()
-    finally:
-        released.set()
+    assert await beside.choose(at_line(50), limit=400) == ()
+    assert await beside.choose(at_line(51), limit=400) == ()
+    released.set()
+    while not (found := await beside.choose(at_line(52), limit=400)):
+        pass
+    assert found == (Snippet("a.py", "late"),)
+
+
+async def test_that_cannot_be_found_cost_no_suggestion(caplog: pytest.LogCaptureFixture) -> None:
+    def find(context: Context, limit: int) -> tuple[Snippet, ...]:
+        raise OSError("the disk is gone")
+
+    assert await Beside(find).choose(at_line(50), limit=400) == ()
+    assert "the disk is gone" in caplog.text
 
 
 async def test_reach_a_backend_that_they_help() -> None:
