@@ -92,6 +92,10 @@ def test_the_validation_loss_falls_and_the_folder_says_what_it_is(run: Callable[
     assert about["provenance"]["recipe"]["replay"] == 0.1
     assert about["evaluation"]["validation"] == {"base": tuned.losses[0].validation, "tuned": tuned.best.validation}
     assert str(base) not in json.dumps(about)
+    before, after = weights(base), weights(tuned.folder)
+    assert before.keys() == after.keys()
+    assert not [name for name, value in before.items() if torch.equal(value.float(), after[name].float())]
+    assert {value.dtype for value in after.values() if value.dim() > 1} == {torch.bfloat16}
     assert {path.name for path in tuned.folder.iterdir()} == {path.name for path in base.iterdir()}
     assert [path.name for path in tuned.folder.parent.iterdir()] == ["tuned"]
 
@@ -128,7 +132,7 @@ def test_a_run_ends_in_time(run: Callable[..., TunedModel]) -> None:
 def test_a_run_that_has_no_time_at_all_leaves_its_base(run: Callable[..., TunedModel], base: Path) -> None:
     tuned = run(minutes=1e-9)
     assert (tuned.stopped, tuned.steps, tuned.best.step) == ("deadline", 0, 0)
-    assert all(torch.equal(value, weights(base)[name]) for name, value in weights(tuned.folder).items())
+    assert all(torch.equal(value, weights(tuned.folder)[name].bfloat16()) for name, value in weights(base).items())
 
 
 def test_patience_ends_a_run_that_gets_no_better_and_the_best_is_what_is_kept(
@@ -137,7 +141,7 @@ def test_patience_ends_a_run_that_gets_no_better_and_the_best_is_what_is_kept(
     tuned = run(replace(RECIPE, learning_rate=3.0, epochs=40, validations=40, patience=2))
     assert tuned.stopped == "patience"
     assert tuned.best.step == 0 and len(tuned.losses) == 3
-    assert all(torch.equal(value, weights(base)[name]) for name, value in weights(tuned.folder).items())
+    assert all(torch.equal(value, weights(tuned.folder)[name].bfloat16()) for name, value in weights(base).items())
 
 
 def test_a_run_stopped_from_the_keyboard_keeps_the_best_and_goes_on(run: Callable[..., TunedModel]) -> None:
