@@ -105,7 +105,7 @@ async def _complete(request: CompletionRequest, settings: Settings, root: Path) 
     from codecompose_ls.index.prior import prior_of
     from codecompose_ls.index.snippets import snippets_of
     from codecompose_ls.index.upkeep import Upkeep
-    from codecompose_ls.models.registry import resolve
+    from codecompose_ls.models.registry import in_force, resolve
 
     prior = find = None
     if settings.index:
@@ -116,7 +116,7 @@ async def _complete(request: CompletionRequest, settings: Settings, root: Path) 
         prior, find = prior_of(lambda _: place), snippets_of(lambda _: place)
 
     def local() -> Backend:
-        return on_disk.load(resolve(settings.model), threads=settings.threads, prior_of=prior)
+        return on_disk.load(resolve(in_force(settings.model, root)), threads=settings.threads, prior_of=prior)
 
     backend = connect(settings, local=local)
     pipeline = Pipeline(backend, settings, beside=Beside(find))

@@ -63,6 +63,7 @@ def _print(finding: Finding) -> None:
 
 def _checks(model: str | None) -> Iterator[Finding]:
     from codecompose_ls import folders, settings
+    from codecompose_ls.models.registry import in_force
 
     loaded, problems = settings.load(root=Path.cwd())
     yield Finding(
@@ -74,8 +75,9 @@ def _checks(model: str | None) -> Iterator[Finding]:
     yield from _folders()
     yield _index(loaded)
     yield from _servers(loaded)
-    name = model or loaded.model
     try:
+        yield _registry(loaded.model)
+        name = model or in_force(loaded.model, Path.cwd())
         yield from _self_test(name, loaded.threads)
     except CodeComposeError as error:
         yield Finding("model", False, str(error), "set 'model' to a folder with a model, or to 'base'")
@@ -131,6 +133,20 @@ def _index(settings: Settings) -> Finding:
     return Finding("index", True, f"{len(index.stamps)} files of this folder, {size}{left_out}")
 
 
+def _registry(setting: str) -> Finding:
+    """Say which weights answer in the current folder, and what is wrong with those that were promoted somewhere."""
+    from codecompose_ls.models.registry import entries, in_force
+
+    found, name = entries(), in_force(setting, Path.cwd())
+    detail = f"'{name}' answers in this folder; {len(found) - 1} in the registry"
+    for one in found:
+        if one.fault and (one.promoted or one.name == name):
+            return Finding("models", False, one.fault, f"codecompose-ls models remove {one.name} --force, or import it")
+        if one.outdated and one.name == name:
+            return Finding("models", False, f"{detail}; '{name}' was tuned on an older base", "run codecompose-ls tune")
+    return Finding("models", True, detail)
+
+
 def _servers(settings: Settings) -> Iterator[Finding]:
     """Ask the servers that the settings name, if any, for a few tokens."""
     if (settings.backend, settings.chat) == ("local", "none"):
@@ -149,12 +165,12 @@ def _servers(settings: Settings) -> Iterator[Finding]:
 
 def _self_test(name: str, threads: int) -> Iterator[Finding]:
     """Load the model as the server does and complete one line; timings are of this machine, now."""
-    from codecompose_ls.backends.local import LocalBackend
+    from codecompose_ls.backends import on_disk
     from codecompose_ls.models.registry import resolve
     from codecompose_ls.types import Context, Sampling
 
     folder = resolve(name)
-    load_ms, backend = _timed(lambda: LocalBackend(folder, threads=threads))
+    load_ms, backend = _timed(lambda: on_disk.load(folder, threads=threads))
     yield Finding("model", True, f"{name}: {backend.model}, ready in {load_ms:.0f} ms")
     context = Context("python", "main.py", "import sys\n\n\ndef main():\n    print(sys.argv[", "\n\n\nmain()\n")
 

@@ -64,7 +64,7 @@ class Models:
     """
 
     def __init__(self, load: Load, locate: Locate, *, changed: Callable[[], None], swapped: Callable[[], None]) -> None:
-        self._load = partial(load, locate=locate)
+        self._load, self._locate = partial(load, locate=locate), locate
         self._changed, self._swapped = changed, swapped
         self._settings = Settings()
         self._roots: set[Path] = set()
@@ -220,9 +220,11 @@ class Models:
         if place.pipeline is not None:
             place.pipeline.swap(backend)
             return
+        from codecompose_ls.completion.beside import Beside
         from codecompose_ls.completion.pipeline import Pipeline
+        from codecompose_ls.index.snippets import snippets_of
 
-        place.pipeline = Pipeline(backend, self._settings)
+        place.pipeline = Pipeline(backend, self._settings, beside=Beside(snippets_of(self._locate)))
 
     def _dispensable(self) -> list[Weights]:
         """Forget the weights that no folder needs any more, and return them; they are the caller's to close."""

@@ -31,6 +31,7 @@ __all__ = [
     "check_new",
     "entries",
     "entry",
+    "in_force",
     "promote",
     "promoted",
     "remove",
@@ -83,8 +84,8 @@ class Entry:
 
 def entries() -> list[Entry]:
     """Return the shipped model and all others by name; what is wrong with one is its `fault`."""
-    in_force = promotions.read()
-    return [_entry(folder, in_force) for folder in (BASE, *registered())]
+    found = promotions.read()
+    return [_entry(folder, found) for folder in (BASE, *registered())]
 
 
 def entry(name: str) -> Entry:
@@ -155,6 +156,11 @@ def promoted(workspace: Path) -> str | None:
     return promotions.read().promoted(workspace)
 
 
+def in_force(setting: str, workspace: Path) -> str:
+    """Return the name of what answers in a workspace: what the setting `model` says, unless that is left to us."""
+    return setting if setting != SHIPPED else promoted(workspace) or SHIPPED
+
+
 def promote(name: str, workspace: Path, *, force: bool = False) -> None:
     """Let a model answer in a workspace from now on; with `force` even one that has failed its gate."""
     if not workspace.is_dir():
@@ -182,9 +188,9 @@ def roll_back(workspace: Path) -> str:
         return after.promoted(workspace) or SHIPPED
 
 
-def _entry(folder: Path, in_force: Promotions) -> Entry:
+def _entry(folder: Path, found: Promotions) -> Entry:
     name = SHIPPED if folder == BASE else folder.name
-    promoted = in_force.workspaces(name)
+    promoted = found.workspaces(name)
     try:
         size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
         metadata = read_json(folder / METADATA) if (folder / METADATA).is_file() else {}

@@ -105,27 +105,27 @@ class Bench:
         samples: list[float] = []
         async with self.start() as session:
             for name in _MODULES:
-                uri, _, cursor = await self._open(session, name)
-                items, _ = await _ask(session, uri, cursor)
+                uri, _, cursor = await self.open(session, name)
+                items, _ = await ask(session, uri, cursor)
                 for _ in range(2 if items else 0):
-                    samples.append((await _ask(session, uri, cursor))[1])
+                    samples.append((await ask(session, uri, cursor))[1])
                 ghost, _ = ghost_of(items)
                 for typed, key in enumerate(ghost[:-1]):
                     session.change(uri, cursor + typed, cursor + typed, key)
-                    samples.append((await _ask(session, uri, cursor + typed + 1))[1])
+                    samples.append((await ask(session, uri, cursor + typed + 1))[1])
         return samples
 
     async def key(self) -> list[float]:
         """A new suggestion at every key of several lines, typed at a person's pace."""
         samples: list[float] = []
         async with self.start() as session:
-            uri, hidden, cursor = await self._open(session, "argparse", hide=_KEYS)
-            await _ask(session, uri, cursor)
+            uri, hidden, cursor = await self.open(session, "argparse", hide=_KEYS)
+            await ask(session, uri, cursor)
             last = ""
             for typed, key in enumerate(hidden):
                 began = time.perf_counter()
                 session.change(uri, cursor + typed, cursor + typed, key)
-                items, latency_ms = await _ask(session, uri, cursor + typed + 1)
+                items, latency_ms = await ask(session, uri, cursor + typed + 1)
                 _, current = ghost_of(items)
                 if not current or current != last:  # the same id is the same suggestion, typed through
                     samples.append(latency_ms)
@@ -159,8 +159,8 @@ class Bench:
             await session.ready()
             for name in _MODULES:
                 began = time.perf_counter()
-                uri, _, cursor = await self._open(session, name)
-                await _ask(session, uri, cursor)
+                uri, _, cursor = await self.open(session, name)
+                await ask(session, uri, cursor)
                 samples.append((time.perf_counter() - began) * 1000)
         return samples
 
@@ -179,8 +179,8 @@ class Bench:
         for _ in range(5):
             began = time.perf_counter()
             async with self.start() as session:
-                uri, _, cursor = await self._open(session, "argparse")
-                await _ask(session, uri, cursor)
+                uri, _, cursor = await self.open(session, "argparse")
+                await ask(session, uri, cursor)
                 samples.append((time.perf_counter() - began) * 1000)
         return samples
 
@@ -194,8 +194,8 @@ class Bench:
         async with self.start() as session:
             await session.ready()
             for name in _MODULES:
-                uri, hidden, cursor = await self._open(session, name, hide=_KEYS_AT_ONCE)
-                asked = asyncio.ensure_future(_ask(session, uri, cursor))
+                uri, hidden, cursor = await self.open(session, name, hide=_KEYS_AT_ONCE)
+                asked = asyncio.ensure_future(ask(session, uri, cursor))
                 await _round_trip(session)
                 for typed, key in enumerate(hidden[:_KEYS_AT_ONCE]):
                     await asyncio.sleep(0.01)
@@ -208,15 +208,21 @@ class Bench:
                 await asked
         return samples
 
+    async def swap(self) -> list[float]:
+        """From the promotion of new weights to their first suggestion."""
+        from codecompose_ls.lsp.client.swap import swap
+
+        return await swap(self)
+
     async def memory(self) -> list[float]:
         """Resident memory of the server, in MB, after completing in ten files."""
         async with self.start() as session:
             for name in _MODULES:
-                uri, _, cursor = await self._open(session, name)
-                await _ask(session, uri, cursor)
+                uri, _, cursor = await self.open(session, name)
+                await ask(session, uri, cursor)
             return [session.rss_bytes() / 1e6]
 
-    async def _open(self, session: Session, module: str, *, hide: int = 1) -> tuple[str, str, int]:
+    async def open(self, session: Session, module: str, *, hide: int = 1) -> tuple[str, str, int]:
         """Open a library module without `hide` characters and the rest of the line; return uri, hidden text, cursor."""
         before, hidden, after = _split(module, hide=hide)
         uri = (self.folder / f"{module}.py").as_uri()
@@ -238,6 +244,7 @@ ROWS = (
     Row("start to initialize answered", 600, Bench.initialize),
     Row("start to the first suggestion", 2000, Bench.first_suggestion),
     Row("didChange while generating", 5, Bench.change_while_generating),
+    Row("promotion to the first suggestion by the new weights", None, Bench.swap),
     Row("memory of the server with the model", 350, Bench.memory, unit="MB"),
 )
 
@@ -256,7 +263,7 @@ async def _round_trip(session: Session) -> None:
         await session.raw_request("codecompose/unknown", {})
 
 
-async def _ask(session: Session, uri: str, cursor: int) -> tuple[list[lsp.InlineCompletionItem], float]:
+async def ask(session: Session, uri: str, cursor: int) -> tuple[list[lsp.InlineCompletionItem], float]:
     began = time.perf_counter()
     items = await session.inline(uri, cursor, trigger="invoked")
     return items, (time.perf_counter() - began) * 1000
