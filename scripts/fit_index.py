@@ -145,7 +145,7 @@ def fit_weight(cases: Sequence[Case], model: Path) -> None:
     for case in track(random.Random(0).sample(list(cases), len(cases)), "against the model"):
         workspaces.enter(case.project)
         context = window_of(case).context(multiline=False)
-        prompt = backend._prompt(context)
+        prompt = backend.prompt(context)
         prior = backend._prior(context, prompt)
         assert isinstance(prior, WorkspacePrior)
         ids = [*backend._tokenizer.encode(case.hidden.rstrip()), backend._tokenizer.token_id("<|endoftext|>")][:TOKENS]
