@@ -5,7 +5,7 @@
     codecompose.json                 family, context, tokenizer_hash, strategy, base {name, content_hash}, ...
 
 LoRA is merged into the weights before they are quantised, so it costs nothing while typing; a tuned prefix is keys and
-values that stand before every prompt (docs/decisions/0008-adapters.md).
+values that stand before every prompt (docs/decisions/0009-adapters.md).
 """
 
 from __future__ import annotations
