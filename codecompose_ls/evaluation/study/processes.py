@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from codecompose_ls.evaluation.study.cell import CellResult
@@ -85,8 +86,15 @@ _told: Any = None
 
 
 def _enter(told: Any) -> None:
+    """Begin a worker: it ends with the study, however that ends, so that no two ever work on one cell."""
     global _told
     _told = told
+    Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _run(place: int, task: Task, fresh: bool) -> CellResult:

@@ -67,7 +67,7 @@ def _tune(task: Task, output: Path, watch: Watch) -> Tuning:
 
 
 def _tuning(task: Task, tuned: TunedModel) -> Tuning:
-    from codecompose_ls.evaluation.study.movement import changes_by_block
+    from codecompose_ls.tuning.flops import changes_by_block
 
     curve = tuple(Point(one.step, one.tokens, one.seconds, one.pf_seconds, one.validation) for one in tuned.losses)
     changes = changes_by_block(task.base, tuned.folder) if tuned.strategy == "custom" else ()

@@ -172,3 +172,11 @@ def test_presets_set_only_what_can_be_overridden() -> None:
 
 def _spelled(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def test_its_help_shows_an_example_and_names_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["evaluate", "study", "--help"])
+    shown = capsys.readouterr().out
+    assert "usage: codecompose-ls evaluate study" in shown and "example: codecompose-ls evaluate study" in shown
+    assert "--preset {small,full}" in shown
