@@ -72,8 +72,9 @@ class Server(LanguageServer):
         self.counts_from_zero = False
         self._store: Store | None = None
         self._admissions: dict[Path | None, Admission] = {}
-        #: The document that was last touched, and why it is left alone.
+        #: The document that was last touched, the folder it belongs to, and why it is left alone.
         self._current = ""
+        self._root: Path | None = None
         self._refusal = ""
         #: What the engine said when it failed last.
         self._failure = ""
@@ -126,8 +127,11 @@ class Server(LanguageServer):
         """Live by the settings: report their problems, count or not, and have the model that they name."""
         self.configuration.report()
         self.life.record = self._counted() if self.settings.telemetry else _uncounted
-        self.models.configure(self.settings, self.workspace.roots())
-        indexed = {root: _indexed(self.configuration.settings(root)) for root in self.workspace.roots()}
+        roots = self.workspace.roots()
+        if not self._current:
+            self._root = roots[0] if roots else None
+        self.models.configure(self.settings, roots)
+        indexed = {root: _indexed(self.configuration.settings(root)) for root in roots}
         self.indexes.configure(indexed, outside=_indexed(self.settings))
         if document := self.workspace.document(self._current):
             self.admits(document)
@@ -146,11 +150,9 @@ class Server(LanguageServer):
 
     def refresh(self) -> None:
         """Bring the status line up to date; it tells of the document that was last touched."""
-        roots = self.workspace.roots()
-        root = self._root_of(self._current) if self._current else roots[0] if roots else None
         status = compose(
             enabled=self.settings.enabled,
-            weights=self.models.standing(root),
+            weights=self.models.standing(self._root),
             refusal=self._refusal,
             failure=self._failure,
             index=self.indexes.status,
@@ -159,13 +161,14 @@ class Server(LanguageServer):
 
     def admits(self, document: Document) -> bool:
         """Return whether a document may be read at all; if not, the status says why."""
-        self._current, self._refusal = document.uri, self._refusal_of(document)
+        self._current, self._root = document.uri, self._root_of(document.uri)
+        self._refusal = self._refusal_of(document, self._root)
         self.refresh()
         self.configuration.report()
         return self.settings.enabled and not self._refusal
 
-    def _refusal_of(self, document: Document) -> str:
-        path, root = self.workspace.path(document.uri), self._root_of(document.uri)
+    def _refusal_of(self, document: Document, root: Path | None) -> str:
+        path = self.workspace.path(document.uri)
         settings = self.configuration.settings(root)
         if not settings.enabled:
             return f"switched off by {PROJECT_FILE}"

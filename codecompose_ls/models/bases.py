@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ def users(base: Path) -> list[str]:
 def find(hash: str) -> Path | None:
     """Return the folder of the model with its own weights that has this content."""
     own = (folder for folder in registered() if not is_adapter(folder))
-    for folder in (BASE, _kept() / hash, *own) if hash else ():
+    if hash == shipped_hash(BASE):
+        return BASE
+    for folder in (_kept() / hash, *own) if hash else ():
         if folder.is_dir() and _content_of(folder) == hash:
             return folder
     return None
@@ -59,12 +62,18 @@ def find(hash: str) -> Path | None:
 def is_outdated(metadata: Mapping[str, Any]) -> bool:
     """Tell whether a model was tuned on a base that was shipped once, and is not any more."""
     name, hash = base_of(metadata)
-    return name == SHIPPED and hash != content_hash(BASE)
+    return name == SHIPPED and hash != shipped_hash(BASE)
+
+
+@cache
+def shipped_hash(folder: Path) -> str:
+    """Return the content's hash of what we ship, which stays as it is while a process runs."""
+    return content_hash(folder)
 
 
 def keep(base: Path) -> None:
     """Keep a copy of the shipped base; any other one is the user's own to keep."""
-    kept = _kept() / content_hash(base)
+    kept = _kept() / shipped_hash(BASE)
     if base == BASE and not kept.exists():
         with beside() as copied:
             copy(model_files(base), copied)
