@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from codecompose_ls.errors import ModelError
 from codecompose_ls.types import Opening
 
-#: Lines whose ids are remembered, some 300 bytes each.
-LINES = 10_000
+#: Lines whose ids are remembered, 0.5 KB each.
+LINES = 5_000
 #: A line, with the breaks before it.
 _LINE = re.compile(r"\n+[^\n]*|[^\n]+")
 #: Characters of every kind that patterns tell apart.
@@ -45,25 +45,36 @@ class Tokenizer:
         else:
             raise ModelError(f"{path} is of a kind we cannot serve: we know byte-level BPE and SentencePiece")
         self._library.encode_special_tokens = True
-        self._line: Callable[[str], list[int]] = lru_cache(maxsize=LINES)(self._encode)
         self._is_linewise = _is_linewise(self._library)
+        self._lines: dict[str, list[int]] = {}
         #: The first id of a text that has one; remembered, so only for pieces that come again and again.
-        self.first: Callable[[str], int] = lru_cache(maxsize=50_000)(lambda text: self.encode(text)[0])
+        self.first: Callable[[str], int] = lru_cache(maxsize=50_000)(self._first)
         added = self._library.get_added_tokens_decoder().items()
         self._added = {number: b"" if token.special else token.content.encode() for number, token in added}
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`, no special token among them."""
-        # An editor may cut a surrogate pair in two; half of one is no character.
-        text = text.encode(errors="replace").decode()
-        if not self._is_linewise:
-            return self._encode(text)
-        # While somebody types, the same lines are encoded with every key, but for one.
-        return list(chain.from_iterable(map(self._line, _LINE.findall(text))))
+        text = _without_halves(text)
+        return self._encode_lines(_LINE.findall(text)) if self._is_linewise else self._encode_whole(text)
 
-    def _encode(self, text: str) -> list[int]:
+    def _first(self, text: str) -> int:
+        return self._encode_whole(_without_halves(text))[0]
+
+    def _encode_whole(self, text: str) -> list[int]:
         ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
+
+    def _encode_lines(self, lines: Sequence[str]) -> list[int]:
+        """Return the ids of the lines of a text, all but one of which are known while somebody types."""
+        known = {line: self._lines.get(line) for line in lines}
+        if new := [line for line, ids in known.items() if ids is None]:
+            # The library lets other threads run Python meanwhile, as it does not for a single text.
+            fresh = [encoded.ids for encoded in self._library.encode_batch(new, add_special_tokens=False)]
+            known.update(zip(new, fresh, strict=True))
+            if len(self._lines) + len(new) > LINES:
+                self._lines.clear()
+            self._lines.update(zip(new, fresh, strict=True))
+        return [number for line in lines for number in known[line] or ()]
 
     def has_token(self, name: str) -> bool:
         return self._library.token_to_id(name) is not None
@@ -158,6 +169,11 @@ def _byte_alphabet() -> dict[str, int]:
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+def _without_halves(text: str) -> str:
+    """Return a text of characters: an editor may cut a surrogate pair in two."""
+    return text.encode(errors="replace").decode()
 
 
 def _is_linewise(library: Any) -> bool:
