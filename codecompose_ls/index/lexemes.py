@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import threading
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ Ids = NDArray[np.uint32]
 
 #: The end of a file (what is hidden at a cursor, too), a line break, and what is not in the vocabulary.
 END, BREAK, UNKNOWN = 0, 1, 2
+_BREAK = array("I", [BREAK])
 _LEXEME = re.compile(r"[^\S\n]+|\w+|[^\w\s]")
 #: Lines whose lexemes are remembered, since a document is read again with every key; when full, all are forgotten.
 _LINES = 20_000
@@ -28,8 +30,8 @@ class Vocabulary:
 
     def __init__(self, texts: Iterable[str] = ("", "\n", "")) -> None:
         self.texts = list(texts)
-        self._ids = {text: number for number, text in enumerate(self.texts) if text}
-        self._lines: dict[str, tuple[int, ...]] = {}
+        self._ids = _Ids(self._add, {text: number for number, text in enumerate(self.texts) if text})
+        self._lines = _Lines(self._ids)
         self._words = np.fromiter(map(_is_word, self.texts), dtype=np.bool_, count=len(self.texts))
         #: The first character of each.
         self._initials = np.fromiter(map(_initial, self.texts), dtype=np.uint32, count=len(self.texts))
@@ -40,15 +42,11 @@ class Vocabulary:
 
     def encode(self, text: str, *, opened: bool = True) -> array[int]:
         """Return the ids of a text; `opened` puts a line break before it, where a file or its visible part begins."""
-        ids = array("I", [BREAK] if opened else [])
         lines = text.replace("\r\n", "\n").split("\n")
-        for number, line in enumerate(lines):
-            content = line.lstrip() if number or opened else line
-            if content:
-                if number and (not ids or ids[-1] != BREAK):
-                    ids.append(BREAK)
-                ids.extend(self._line(content))
-        if len(lines) > 1 and not lines[-1].strip() and (not ids or ids[-1] != BREAK):
+        ids = array("I") if opened else array("I", self._ids.of(lines[0]))
+        ids.extend(chain.from_iterable(map(self._lines.__getitem__, lines if opened else lines[1:])))
+        ends_line = len(lines) > 1 and not lines[-1].strip()
+        if (opened and not ids) or (ends_line and ids[-1:] != _BREAK):
             ids.append(BREAK)
         return ids
 
@@ -73,18 +71,6 @@ class Vocabulary:
         flags[flags] = [self.texts[number].startswith(start) for number in ids[flags].tolist()]
         return flags
 
-    def _line(self, line: str) -> tuple[int, ...]:
-        found = self._lines.get(line)
-        if found is None:
-            if len(self._lines) >= _LINES:
-                self._lines.clear()
-            found = self._lines[line] = tuple([self._id(lexeme) for lexeme in _LEXEME.findall(line)])
-        return found
-
-    def _id(self, lexeme: str) -> int:
-        number = self._ids.get(lexeme)
-        return self._add(lexeme) if number is None else number
-
     def _add(self, lexeme: str) -> int:
         with self._growth:
             number = self._ids.get(lexeme)
@@ -99,6 +85,36 @@ class Vocabulary:
                 self.texts.append(lexeme)
                 self._ids[lexeme] = number  # last: who finds the id finds its text
             return number
+
+
+class _Ids(dict[str, int]):
+    """The ids of lexemes; `add` gives one to what is new."""
+
+    def __init__(self, add: Callable[[str], int], known: Mapping[str, int]) -> None:
+        super().__init__(known)
+        self._add = add
+
+    def __missing__(self, lexeme: str) -> int:
+        return self._add(lexeme)
+
+    def of(self, line: str) -> Iterable[int]:
+        """Return those of a piece of one line."""
+        return map(self.__getitem__, _LEXEME.findall(line))
+
+
+class _Lines(dict[str, tuple[int, ...]]):
+    """The lexemes of whole lines, each with the break before it; none of those with nothing on them."""
+
+    def __init__(self, ids: _Ids) -> None:
+        self._ids = ids
+
+    def __missing__(self, line: str) -> tuple[int, ...]:
+        content = line.lstrip()
+        lexemes = (BREAK, *self._ids.of(content)) if content else ()
+        if len(self) >= _LINES:
+            self.clear()
+        self[line] = lexemes
+        return lexemes
 
 
 def _is_word(text: str) -> bool:

@@ -4,6 +4,7 @@ import threading
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,22 @@ def test_a_line_break_takes_indentation_and_empty_lines_with_it() -> None:
 
 def test_line_ends_of_windows_are_line_ends() -> None:
     assert pieces("a\r\nb\r\n") == pieces("a\nb\n")
+
+
+def test_lines_that_are_known_have_the_lexemes_that_they_had() -> None:
+    vocabulary = Vocabulary()
+    text = "if a:\n\n    b = 1\n  \n    b = 1\n"
+    first = vocabulary.encode(text)
+    assert vocabulary.encode(text) == first
+    assert vocabulary.encode(f"# {text}", opened=False)[2:] == first[1:]
+
+
+@pytest.mark.parametrize(
+    ("text", "opened", "lexed"),
+    [("", True, "|"), ("", False, ""), ("\n", True, "|"), ("\n", False, "|"), (" \n ", True, "|"), ("  ", False, "  ")],
+)
+def test_texts_with_nothing_on_them(text: str, opened: bool, lexed: str) -> None:
+    assert "".join(pieces(text, opened=opened)).replace("\n", "|") == lexed
 
 
 def test_a_text_that_goes_on_in_the_middle_of_a_line_keeps_its_spaces() -> None:
