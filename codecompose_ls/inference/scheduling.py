@@ -1,10 +1,19 @@
-"""How the operating system should treat the threads that compute, so that those that listen stay quick."""
+"""How threads that compute are treated, by the system and by Python, so that those that listen stay quick."""
 
 from __future__ import annotations
 
 import os
 import sys
 from contextlib import suppress
+
+#: How long a thread keeps Python to itself while others wait for it. A key is answered by two threads in turn, and each
+#: would wait 5 ms, Python's own choice, for every thread that is in the midst of computing.
+TURN_S = 0.001
+
+
+def take_short_turns() -> None:
+    """Have all threads of this process give way to one another sooner than they would by themselves."""
+    sys.setswitchinterval(TURN_S)
 
 
 def compute_in_batch() -> None:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import BinaryIO, NoReturn, Protocol
 
+from codecompose_ls.inference.scheduling import take_short_turns
+
 #: Ten digits at most: what claims to be longer is rubbish, not a message.
 _LENGTH = re.compile(rb"content-length:[ \t]*(\d{1,10})\s*$", re.IGNORECASE)
 
@@ -107,6 +109,7 @@ async def _serve(connection: Connection, reader: BinaryIO, writer: BinaryIO) -> 
             # A request's task takes its first step, and its look at the text, before a change behind it is applied.
             await asyncio.sleep(0)
 
+    take_short_turns()
     connection.connected(write, hang_up)
     threading.Thread(target=read, name="lsp-reader", daemon=True).start()
     delivery = asyncio.ensure_future(deliver())
