@@ -215,7 +215,7 @@ def weight(strength: float, share: float) -> float:
 
 
 #: Fitted together with the kernel: see `candidates.WEIGHTS`.
-_BIAS, _STRENGTH, _SHARE = -3.36, 0.28, 1.86
+_BIAS, _STRENGTH, _SHARE = -3.52, 0.28, 1.87
 
 
 def _last_word(line: str) -> str:
