@@ -9,7 +9,7 @@ from pathlib import Path
 
 from codecompose_ls import folders
 from codecompose_ls.errors import InputError, MissingExtraError
-from codecompose_ls.evaluation.stages import METADATA, training_of
+from codecompose_ls.evaluation.stages import is_unfinished
 from codecompose_ls.models import bases, registry
 from codecompose_ls.models.files import is_adapter
 from codecompose_ls.models.model import load_model
@@ -76,7 +76,4 @@ def _may_be_written(output: Path) -> bool:
     """Return whether nothing would be lost: a folder that is new or empty, or has what a stopped tune left there."""
     if not output.exists():
         return True
-    if not output.is_dir():
-        return False
-    left = training_of(output) if (output / METADATA).is_file() else None
-    return not any(output.iterdir()) or (left is not None and left.stopped == "interrupted")
+    return output.is_dir() and (not any(output.iterdir()) or is_unfinished(output))

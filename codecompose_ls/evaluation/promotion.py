@@ -27,7 +27,7 @@ from codecompose_ls.evaluation.evidence import Evidence, find_evidence
 from codecompose_ls.evaluation.gate import Contest, Verdict, retention_cases, verdict
 from codecompose_ls.evaluation.head_to_head import head_to_head
 from codecompose_ls.evaluation.order import Order, base_of
-from codecompose_ls.evaluation.stages import Stages, Training, mark, training_of
+from codecompose_ls.evaluation.stages import UNFINISHED, Stages, Training, mark, training_of
 from codecompose_ls.models import registry
 from codecompose_ls.models.model import load_model
 from codecompose_ls.tuning.corpus import Document
@@ -217,7 +217,7 @@ class _Job:
         """Put a run's weights into the registry and where else they are wanted."""
         self._watch(Progress("saving"))
         order, training = self.order, training_of(run)
-        mark(run, provenance={}, evaluation={"gate": found.to_json()})
+        mark(run, evaluation={"gate": found.to_json()})
         name = order.name or registry.unused(f"{text.name}-{order.recipe.strategy}")
         folder = registry.add(run, name)
         if order.output:
@@ -231,7 +231,7 @@ class _Job:
 
     def _stopped(self, run: Path, text: ProjectText, found: Verdict | None = None) -> Promotion:
         if self.order.output:
-            _deliver(run, self.order.output)
+            _deliver(run, self.order.output, unfinished=True)
         return Promotion(run, None, text, self.evidence.story, training_of(run), found, False, self._minutes)
 
     def _replayed(self, text: ProjectText) -> tuple[Document, ...]:
@@ -254,13 +254,14 @@ class _Job:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _deliver(run: Path, output: Path) -> None:
+def _deliver(run: Path, output: Path, *, unfinished: bool = False) -> None:
     """Copy a run's weights to a folder, which appears whole; raises `InputError`."""
     output = output.resolve()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as beside:
             whole = shutil.copytree(run, Path(beside, "whole"), ignore=shutil.ignore_patterns(".*", "manifest.json"))
+            mark(whole, provenance={UNFINISHED: True} if unfinished else {})
             if output.exists():
                 os.rename(output, Path(beside, "before"))
             os.rename(whole, output)

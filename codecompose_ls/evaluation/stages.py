@@ -24,6 +24,8 @@ from codecompose_ls.tuning.atomic_file import atomic_file
 #: What nobody went on with for so long is thrown away.
 _FORGOTTEN_S = 30 * 86_400
 METADATA = "codecompose.json"
+#: Stands in the provenance of weights that their user did not wait for.
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,21 @@ def training_of(run: Path) -> Training:
     )
 
 
-def mark(run: Path, *, provenance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> None:
+def is_unfinished(folder: Path) -> bool:
+    """Return whether a folder holds what a stopped tune left there, and nothing of anybody else's."""
+    try:
+        about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+        return about["provenance"].get(UNFINISHED) is True
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def mark(
+    run: Path, *, provenance: Mapping[str, Any] | None = None, evaluation: Mapping[str, Any] | None = None
+) -> None:
     """Add to what a model's folder says of where it comes from and what it is worth."""
     about = json.loads((run / METADATA).read_text(encoding="utf-8"))
-    about["provenance"] |= dict(provenance)
-    about["evaluation"] |= dict(evaluation)
+    about["provenance"] |= dict(provenance or {})
+    about["evaluation"] |= dict(evaluation or {})
     with atomic_file(run / METADATA) as partial:
         partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

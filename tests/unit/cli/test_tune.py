@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,19 +131,24 @@ def test_after_a_kill_the_same_order_goes_on(shop: Git, base: Path, general: Pat
     assert done.name == "shop-custom" and done.verdict is not None and done.verdict.passed
 
 
-def test_an_interrupt_keeps_the_best_so_far(
-    shop: Git, base: Path, general: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("stage", ["tuning at", "gate"])
+def test_an_interrupt_keeps_the_best_so_far(shop: Git, base: Path, general: Path, tmp_path: Path, stage: str) -> None:
     def interrupt(now: Progress) -> None:
-        if now.loss is not None:
+        if now.stage.startswith(stage) and now.done > 0:
             os.kill(os.getpid(), signal.SIGINT)
 
-    stopped = carry_out(order(shop, base, general), watch=interrupt)
+    asked = replace(order(shop, base, general), output=tmp_path / "out")
+
+    stopped = carry_out(asked, watch=interrupt)
 
     assert stopped.name is None and stopped.verdict is None
-    assert stopped.training.stopped == "interrupted"
-    assert load_model(stopped.folder).architecture == load_model(base).architecture
-    assert carry_out(order(shop, base, general)).name == "shop-custom"
+    assert (stopped.training.stopped == "interrupted") is (stage == "tuning at")
+    assert load_model(tmp_path / "out").content_hash == load_model(stopped.folder).content_hash
+
+    done = carry_out(asked)
+
+    assert done.name == "shop-custom"
+    assert load_model(tmp_path / "out").content_hash == load_model(done.folder).content_hash
 
 
 def test_what_fails_the_gate_is_registered_but_not_promoted_unless_forced(
