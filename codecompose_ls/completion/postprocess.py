@@ -56,7 +56,7 @@ def extent(text: str, place: Place) -> str:
 
 def repetition(text: str, place: Place) -> str:
     """Drop a line that already stands twice above; a text's own loops are cut by `extent`."""
-    end = loop_start(text)
+    end = loop_start(text, line=place.window.line_prefix)
     text = text if end is None else text[:end]
     above = [line.rstrip() for line in place.window.prefix.split("\n")[:-1] if line.strip()][-2:]
     line = (place.window.line_prefix + text.split("\n")[0]).rstrip()

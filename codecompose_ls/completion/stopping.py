@@ -6,6 +6,7 @@ with what a text must not begin so that something is left of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from codecompose_ls.types import Opening
 SAME_LINES, SAME_RUNS = 3, 8
 LONGEST_RUN = 40
 BLANK_LINES = 3
+
+_RULER = re.compile(rf"([^\w\s])\1{{{SAME_RUNS - 1},}}\Z")
+_NO_CODE = re.compile(r"[\"'`#]|//|/\*|--|^\s*\*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def next_line(text: str, place: Place) -> int | None:
 
 def repetition(text: str, place: Place) -> int | None:
     """Keep one round of a loop."""
-    return loop_start(text)
+    return loop_start(text, line=place.window.line_prefix)
 
 
 def blank_run(text: str, place: Place) -> int | None:
@@ -102,12 +106,15 @@ def opening(place: Place) -> Opening | None:
     return Opening.VISIBLE if place.scope is None else Opening.NEW_LINE
 
 
-def loop_start(text: str) -> int | None:
-    """Return where the second round of a loop at the end of `text` starts, or None.
+def loop_start(text: str, *, line: str = "") -> int | None:
+    """Return where the second round of a loop at the end of `text`, which goes on with `line`, starts, or None.
 
-    A loop is the same line SAME_LINES times over, or the same 3 to LONGEST_RUN characters SAME_RUNS times over; a ruler
-    (`-----`) is none.
+    A loop is the same line SAME_LINES times over, or the same 3 to LONGEST_RUN characters SAME_RUNS times over. A
+    single sign as often is one after code (`x = args[0] ========`), and a ruler elsewhere.
     """
+    ruler = _RULER.search(text)
+    if ruler and _is_code((line + text[: ruler.start()]).rpartition("\n")[2]):
+        return ruler.start() + 1
     lines = [line for line in split_lines(text) if line.is_complete and line.text.strip()][-SAME_LINES:]
     if len(lines) == SAME_LINES and len({line.text.strip() for line in lines}) == 1 and len(lines[0].text.strip()) > 1:
         return lines[1].start - 1
@@ -119,6 +126,11 @@ def loop_start(text: str) -> int | None:
                 start -= period
             return start + period
     return None
+
+
+def _is_code(line: str) -> bool:
+    """Say whether there is something on a line, and neither a comment nor a string as far as one can see."""
+    return bool(re.search(r"\w", line)) and not _NO_CODE.search(line)
 
 
 def following_line(suffix: str) -> str | None:

@@ -103,13 +103,20 @@ def test_what_was_asked_for_by_hand_must_begin_so_that_something_is_left(code: s
         ("foo, " * 8, "foo, "),
         ("undefined, " * 5, None),
         ("x = " + "a.b." * 9, "x = a.b."),
+        ("args[0] " + "=" * 8, "args[0] ="),
+        ("args[0] " + "=" * 7, None),
+        ("f" + "(" * 20, "f("),
         ("# ------------------------------", None),
+        ("x  # part one " + "=" * 20, None),
+        ("'" + "-" * 20, None),
+        ("1\n" + "=" * 20, None),
+        ("1\n * Title " + "*" * 20, None),
         ("0, 0, 0, 0, ", None),
         ("", None),
     ],
 )
 def test_a_loop_is_cut_to_its_first_round(text: str, kept: str | None) -> None:
-    start = loop_start(text)
+    start = loop_start(text, line="    return ")
     assert (None if start is None else text[:start]) == kept
     assert repetition(text, place_at(LINE)) == start
 
