@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from codecompose_ls.errors import InputError
+from codecompose_ls.prompt.templates import CODECOMPOSE
+from codecompose_ls.tuning.anatomy import describe
 from codecompose_ls.tuning.base_model import BaseModel
 from codecompose_ls.tuning.checkpoint import load_checkpoint, read_state, save_checkpoint
 from codecompose_ls.tuning.corpus import Document
@@ -21,11 +23,12 @@ from codecompose_ls.tuning.flops import count_flops
 from codecompose_ls.tuning.interruption import stopping_on_signals
 from codecompose_ls.tuning.machine import Machine
 from codecompose_ls.tuning.model_loss import ModelLoss
+from codecompose_ls.tuning.muon import Muon
 from codecompose_ls.tuning.outcome import Measurement, TunedModel, TuningProgress
 from codecompose_ls.tuning.provenance import versions
 from codecompose_ls.tuning.recipe import differences
 from codecompose_ls.tuning.schedule import Budget, decay
-from codecompose_ls.tuning.strategies import apply, frequent_words, trained_parameters
+from codecompose_ls.tuning.strategies import ADAPTERS, apply, frequent_words, trained_parameters
 from codecompose_ls.tuning.tuned_folder import CHECKPOINTS, write_tuned
 from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 from codecompose_ls.tuning.tuning_rows import Batch, TuningRows
@@ -72,7 +75,7 @@ class TuningRun:
         )
         self.loss_of = ModelLoss(self.model)
         self.trained = trained_parameters(self.model)
-        self.optimizer = _optimizer(self.trained.values(), recipe, width=base.width)
+        self.optimizers = _optimizers(base, recipe, machine, self.trained)
         self._first_epoch = self.rows.epoch(0)
         self.budget_tokens = int(recipe.epochs * sum(batch.size for batch in self._first_epoch))
         self.identity = recipe.identity(
@@ -103,7 +106,7 @@ class TuningRun:
         if changed := differences(state["identity"], self.identity):
             names = ", ".join(phrase.split(" was ")[0] for phrase in changed)
             raise InputError(f"{self.output} holds an unfinished run with another {names}: choose another output")
-        load_checkpoint(self._checkpoint(LAST), self.trained, {"adamw": self.optimizer})
+        load_checkpoint(self._checkpoint(LAST), self.trained, self.optimizers)
         self.best = {name: torch.empty_like(value, device="cpu") for name, value in self.trained.items()}
         load_checkpoint(self._checkpoint(BEST), self.best, {})
         self._is_best_saved = True
@@ -219,7 +222,7 @@ class TuningRun:
         for part in batch.parts(tokens=self.machine.micro_batch_tokens, device=self.device):
             if not self.flops_per_token:
                 self.flops_per_token = count_flops(self.loss_of, part) / part.size
-                self.optimizer.zero_grad(set_to_none=True)
+                self._clear_gradients()
             with self._cast():
                 loss = self.loss_of(part) / labelled
             torch.autograd.backward(loss)
@@ -227,14 +230,19 @@ class TuningRun:
         if not math.isfinite(total):
             raise InputError("the loss is not a number any more: try a lower learning rate")
         nn.utils.clip_grad_norm_(self.trained.values(), self.recipe.gradient_clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.base.width) * factor
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self.recipe.rate(self.base.width) * factor
+            optimizer.step()
+        self._clear_gradients()
         self.step += 1
         self.tokens += batch.size
         self._window.append(total)
         return total
+
+    def _clear_gradients(self) -> None:
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
 
     @torch.no_grad()
     def _measure(self) -> None:
@@ -270,7 +278,7 @@ class TuningRun:
         if not self._is_best_saved:
             save_checkpoint(self._checkpoint(BEST), self.best, {}, state)
             self._is_best_saved = True
-        save_checkpoint(self._checkpoint(LAST), self.trained, {"adamw": self.optimizer}, state)
+        save_checkpoint(self._checkpoint(LAST), self.trained, self.optimizers, state)
 
     def _pf_seconds(self) -> float:
         return self.tokens * self.flops_per_token / 1e15
@@ -284,14 +292,33 @@ class TuningRun:
         self.stopped = "interrupted"
 
 
-def _optimizer(parameters: Iterable[nn.Parameter], recipe: TuningRecipe, *, width: int) -> torch.optim.Optimizer:
-    """Return AdamW, which lets matrices decay but not norms and biases."""
-    parameters = list(parameters)
+def _optimizers(
+    base: BaseModel, recipe: TuningRecipe, machine: Machine, trained: Mapping[str, nn.Parameter]
+) -> dict[str, torch.optim.Optimizer]:
+    """Return the optimisers by the names that checkpoints know them by: AdamW, and Muon for what Muon has made.
+
+    A base of ours has learned the matrices inside its blocks by Muon (`tuning.optimizers`), and goes on with it: in
+    half the tokens the loss falls as far. Others were made with AdamW, where Muon gains nothing (Liu et al. 2025, 3.5).
+    """
+    rate = recipe.rate(base.width)
+    matrices: list[nn.Parameter] = []
+    if base.family == CODECOMPOSE.family and recipe.strategy not in ADAPTERS:
+        inside = {name for block in describe(base.network).blocks for name in block.names}
+        matrices = [value for name, value in trained.items() if name in inside and value.dim() == 2]
+    chosen = {id(value) for value in matrices}
+    others = [value for value in trained.values() if id(value) not in chosen]
+    # Matrices decay; norms and biases do not.
     groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [value for value in others if value.dim() > 1], "weight_decay": recipe.weight_decay},
+        {"params": [value for value in others if value.dim() <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.rate(width), betas=(0.9, 0.95), fused=True)
+    optimizers: dict[str, torch.optim.Optimizer] = {
+        "adamw": torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
+    }
+    if matrices:
+        dtype = torch.bfloat16 if machine.precision == "bf16" else torch.float32
+        optimizers["muon"] = Muon(matrices, lr=rate, weight_decay=recipe.weight_decay, dtype=dtype)
+    return optimizers
 
 
 def _less(budget: Budget, seconds: float) -> Budget:

@@ -34,7 +34,7 @@ from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
-RECIPE = TuningRecipe(learning_rate=0.003, epochs=2, tokens_per_step=512, length=64, validations=4, lora_r=2)
+RECIPE = TuningRecipe(learning_rate=0.003, epochs=2, tokens_per_step=256, length=64, validations=4, lora_r=2)
 MACHINE = Machine(compile=False, micro_batch_tokens=256)
 Watch = Callable[[TuningProgress], None]
 
@@ -52,8 +52,8 @@ def run(base: Path, corpus: Corpus, tmp_path: Path) -> Callable[..., TunedModel]
     def run(recipe: TuningRecipe = RECIPE, *, name: str = "tuned", **options: object) -> TunedModel:
         arguments = {
             "base": base,
-            "training": corpus.documents[:20],
-            "validation": corpus.documents[20:],
+            "training": corpus.documents[:10],
+            "validation": corpus.documents[22:],
             "replay": corpus.documents[20:],
             "machine": MACHINE,
         }
