@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -17,38 +16,17 @@ from codecompose_ls.evaluation.hidden_lines import Case, Source, draw
 from codecompose_ls.evaluation.history import Replay, find_commit, replay, replays, without_twins
 from codecompose_ls.evaluation.projects import Project
 from codecompose_ls.index.repository import Repository
+from tests import repositories
 
 
-class Git:
-    """A repository that is written to, one commit a day from 2025-01-01 on."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.day = 0
-        root.mkdir(parents=True, exist_ok=True)
-        self("init", "--quiet", "--initial-branch", "main")
-
-    def __call__(self, *arguments: str) -> str:
-        date = f"2025-01-{max(self.day, 1):02}T12:00:00+00:00"
-        person = {"NAME": "Ada", "EMAIL": "ada@example.org", "DATE": date}
-        environment = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in person.items()}
-        environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "PATH": os.environ["PATH"]}
-        command = ["git", "-C", str(self.root), *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip()
+class Git(repositories.Git):
+    """A repository whose files are keyword arguments."""
 
     def commit(self, **files: str | None) -> str:
         """Commit files (`__` in a name is a dot, None deletes) and return the commit's id."""
-        self.day += 1
-        for name, text in files.items():
-            path = self.root / name.replace("__", ".")
-            if text is None:
-                path.unlink()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(text.encode())
-        self("add", "--all")
-        self("commit", "--quiet", "--allow-empty", "--message", f"day {self.day}")
-        return self("rev-parse", "HEAD")
+        for name in [name for name, text in files.items() if text is None]:
+            (self.root / name.replace("__", ".")).unlink()
+        return super().commit({name.replace("__", "."): text for name, text in files.items() if text is not None})
 
 
 @pytest.fixture
