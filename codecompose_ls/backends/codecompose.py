@@ -1,4 +1,6 @@
-"""This project's own service (`codecompose-ls serve`): OpenAI's protocol, and the metadata that our models are told."""
+"""This project's own service (`codecompose-ls serve`): OpenAI's protocol, the metadata that our models are told,
+and what an answer may begin with that must say something.
+"""
 
 from __future__ import annotations
 
@@ -20,4 +22,7 @@ class CodeCompose(OpenAI):
         if template is not None:
             return request
         path = f"{context.path} ({context.kernel})" if context.kernel else context.path
-        return replace(request, body={**request.body, "language": context.language, "path": path})
+        body = {**request.body, "language": context.language, "path": path}
+        if sampling.opening is not None:
+            body["opening"] = sampling.opening.name.lower()
+        return replace(request, body=body)

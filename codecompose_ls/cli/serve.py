@@ -49,9 +49,13 @@ def run(args: argparse.Namespace) -> int:
     tokens = access.read_tokens(args.token_file)
     made_up = None if tokens else access.generated()
     shelf = DiskShelf(args.model, engine=args.engine, threads=args.threads)
-    app = create_app(Catalogue(shelf), tokens or access.Tokens([made_up or ""]))
+    names, catalogue = [card.name for card in shelf.cards()], Catalogue(shelf)
+    app = create_app(catalogue, tokens or access.Tokens([made_up or ""]))
     listener = _listen(args.host, args.port)
-    _say(args, listener, made_up, [card.name for card in shelf.cards()])
+    if args.model:
+        # Whoever names a model wants to know now if it cannot be served, and no first request to wait for it.
+        catalogue.preload(names)
+    _say(args, listener, made_up, names)
     # Paths and status only: what is asked and answered stays out of every log.
     uvicorn.Server(
         uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2, ws="none", server_header=False)

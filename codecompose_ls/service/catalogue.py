@@ -63,6 +63,13 @@ class Catalogue:
         self._users: Counter[Weights] = Counter()
         self._loading = asyncio.Lock()
 
+    def preload(self, names: Sequence[str]) -> None:
+        """Load models before anybody asks, as many as are kept; what is wrong with one is raised."""
+        for name in names[:LOADED]:
+            found = self.shelf.find(name)
+            if found is not None and found[0] not in self._loaded:
+                self._loaded[found[0]] = self.shelf.load(found[0])
+
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncIterator[PromptBackend]:
         """Give a model's backend for as long as the context lasts. Raises `Fault` for an unknown name."""

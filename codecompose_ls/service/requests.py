@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
-from codecompose_ls.types import Context, Sampling
+from codecompose_ls.types import Context, Opening, Sampling
 
 #: Longest answer, whatever the client asks for.
 MAX_TOKENS = 4096
@@ -86,7 +87,11 @@ class Request(BaseModel):
 
 
 class CompletionRequest(Request):
-    """The body of /v1/completions. `language` and `path` are ours: metadata that the model's header has room for."""
+    """The body of /v1/completions.
+
+    Ours are `language` and `path`, metadata that the model's header has room for, and `opening`: what an answer that
+    must say something may begin with (`types.Opening`).
+    """
 
     prompt: Strings = Field([""], min_length=1, max_length=1)
     suffix: str | None = None
@@ -96,6 +101,7 @@ class CompletionRequest(Request):
     best_of: int | None = None
     language: str = ""
     path: str = ""
+    opening: Literal["new_line", "space", "visible"] | None = None
 
     @field_validator("echo")
     @classmethod
@@ -106,6 +112,10 @@ class CompletionRequest(Request):
     @classmethod
     def _best_of_one(cls, value: int | None) -> int | None:
         return _single(value)
+
+    def sampling(self, max_tokens: int) -> Sampling:
+        opening = None if self.opening is None else Opening[self.opening.upper()]
+        return replace(super().sampling(max_tokens), opening=opening)
 
     @property
     def context(self) -> Context:

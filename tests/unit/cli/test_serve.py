@@ -67,6 +67,7 @@ def test_a_token_of_ones_own_is_not_printed(tiny: Path, tmp_path: Path, monkeypa
 
 def test_what_cannot_be_served_gets_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "tokens.txt").write_text("short\n")
+    (tmp_path / "broken").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for arguments, said in (
@@ -74,6 +75,7 @@ def test_what_cannot_be_served_gets_one_line(tmp_path: Path, capsys: pytest.Capt
             (["--port", "70000"], "--port 70000: give a number up to 65535"),
             (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
             (["--model", "nobody"], "no model 'nobody'"),
+            (["--model", str(tmp_path / "broken"), "--port", "0"], "config.json is missing"),
             (["--token-file", str(tmp_path / "tokens.txt")], "a token needs at least 16 characters"),
         ):
             assert said in one_line(capsys, ["serve", *arguments])

@@ -14,7 +14,7 @@ import pytest
 
 from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.errors import EngineError
-from codecompose_ls.types import Context, Piece, Prompt, Sampling
+from codecompose_ls.types import Context, Opening, Piece, Prompt, Sampling
 from tests.unit.service.conftest import Script
 
 Ask = Callable[[Script], httpx.Client]
@@ -78,6 +78,15 @@ def test_metadata_reaches_the_header(ask: Ask) -> None:
     body = {"model": "script", "prompt": "p", "suffix": "s", "language": "python", "path": "src/app.py"}
     ask(script).post("/v1/completions", json=body).raise_for_status()
     assert script.prompts == ["FIM python src/app.py p|s"]
+
+
+def test_an_answer_that_must_say_something_says_it(ask: Ask, client: httpx.Client) -> None:
+    script = Script("a")
+    body = {"prompt": "p", "suffix": "s", "opening": "visible", "temperature": 0}
+    ask(script).post("/v1/completions", json={"model": "script", **body}).raise_for_status()
+    assert script.samplings[0].opening is Opening.VISIBLE
+    answer = client.post("/v1/completions", json={"model": "tiny", **body, "max_tokens": 3}).json()
+    assert answer["choices"][0]["text"].strip()
 
 
 def test_a_suffix_that_is_empty_still_asks_for_the_middle(ask: Ask) -> None:
@@ -188,6 +197,7 @@ def test_a_failure_nobody_foresaw_tells_neither_client_nor_log_what_was_asked(
         ({"prompt": ["a", "b"]}, "prompt"),
         ({"prompt": [1, 2]}, "prompt"),
         ({"model": None}, "model"),
+        ({"opening": "loud"}, "opening"),
     ],
 )
 def test_what_is_not_served_is_refused_by_name(client: httpx.Client, fields: dict[str, Any], param: str) -> None:
