@@ -141,8 +141,6 @@ async def test_a_model_that_the_user_has_named_wins(tmp_path: Path) -> None:
     registry.promote("tuned", tmp_path)
     async with fake(root=tmp_path, options={"model": "other"}) as session:
         assert (await session.ready())["message"].startswith("model 'other'")
-        session.notify("workspace/didChangeConfiguration", {"settings": {"model": None}})
-        # Left to us again: null, as VS Code says it, brings back what the server was started with.
         session.notify("workspace/didChangeConfiguration", {"settings": {"model": "base"}})
         await says(session, "model 'tuned'")
 
@@ -222,11 +220,13 @@ async def test_every_kind_of_tuned_weights_over_stdio(tmp_path: Path, tuned: Exp
         assert await suggested() == texts["base"]
         for name in ("shop-full", "shop-lora", "shop-prefix"):
             await command("promote", name, "--workspace", str(tmp_path))
+            await suggested()  # the next key: nobody has to wait for the server to look by itself
             await says(session, f"model '{name}'")
             assert await suggested() == texts[name]
         for name in ("shop-lora", "shop-full", "base"):
             heard = len(session.notifications)
             await command("rollback", "--workspace", str(tmp_path))
+            await suggested()
             await says(session, f"model '{name}'", after=heard)
             assert await suggested() == texts[name]
 
