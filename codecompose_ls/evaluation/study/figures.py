@@ -14,9 +14,10 @@ from codecompose_ls.evaluation.html.charts import Curve, Estimate
 from codecompose_ls.evaluation.html.heat_map import heat_map
 from codecompose_ls.evaluation.metrics import Interval
 from codecompose_ls.evaluation.study.cell import Tuning
+from codecompose_ls.evaluation.study.cost_tables import changes, tunings
 from codecompose_ls.evaluation.study.language_tables import arms, language_name
+from codecompose_ls.evaluation.study.quality_tables import style_of
 from codecompose_ls.evaluation.study.results import Study
-from codecompose_ls.evaluation.study.strategy_tables import changes, style_of, tunings
 
 #: Points at which the mean of the loss curves is taken, evenly on the logarithmic axis.
 _POINTS = 60

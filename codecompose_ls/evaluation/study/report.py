@@ -9,7 +9,7 @@ from xml.etree.ElementTree import tostring
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.html.markup import element
 from codecompose_ls.evaluation.html.page import style_sheet
-from codecompose_ls.evaluation.study import language_tables, project_tables, strategy_tables
+from codecompose_ls.evaluation.study import cost_tables, language_tables, project_tables, quality_tables
 from codecompose_ls.evaluation.study.figures import Figure, figures
 from codecompose_ls.evaluation.study.page import render
 from codecompose_ls.evaluation.study.results import Study
@@ -43,22 +43,22 @@ def save(study: Study, folder: Path) -> list[Path]:
 
 def tables(study: Study) -> Iterator[Table]:
     """Yield the tables in the order of the page; those with nothing in them are left out."""
-    yield strategy_tables.quality(study)
+    yield from quality_tables.quality(study)
     if len(study.strategies) > 1:
-        yield strategy_tables.significance(study)
-        yield from strategy_tables.p_values(study)
-    yield strategy_tables.matches(study)
-    yield strategy_tables.style(study)
-    if any(strategy_tables.tunings(study).values()):
-        yield strategy_tables.cost(study)
-    if strategy_tables.changes(study):
-        yield strategy_tables.change_table(study)
+        yield quality_tables.significance(study)
+        yield from quality_tables.p_values(study)
+    yield from quality_tables.matches(study)
+    yield quality_tables.style(study)
+    if any(cost_tables.tunings(study).values()):
+        yield cost_tables.cost(study)
+    if cost_tables.changes(study):
+        yield cost_tables.change_table(study)
     languages = (language_tables.by_language(study), language_tables.perplexity_by_steps(study))
     yield from (table for table in languages if table is not None)
     yield project_tables.projects(study)
     yield project_tables.shared_tokens(study)
     if study.parameters:
-        yield strategy_tables.parameters(study)
+        yield cost_tables.parameters(study)
 
 
 def standalone(figure: Figure) -> str:

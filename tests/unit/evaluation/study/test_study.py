@@ -76,11 +76,12 @@ def test_tuning_lowers_the_loss_and_what_is_frozen_costs_nothing(study: Study) -
 def test_all_tables_of_the_seeds_come_out_of_it(study: Study) -> None:
     found = {table.name: table for table in tables(study)}
     assert list(found) == [
-        "quality", "significance", "p_values_bleu4", "p_values_perplexity", "matches", "style", "cost", "changes",
-        "by_language", "perplexity_by_steps", "projects", "shared_tokens", "parameters",
+        "bleu4", "perplexity", "significance", "p_values_bleu4", "p_values_perplexity", "perfect_matches",
+        "abstracted_matches", "style", "cost", "changes", "by_language", "perplexity_by_steps", "projects",
+        "shared_tokens", "parameters",
     ]  # fmt: skip
-    assert [row[:2] for row in found["quality"].rows] == [("ship", 6), ("tree", 6), ("average", 12)]
-    assert all(value is not None for row in found["quality"].rows for value in row)
+    assert [row[:2] for row in found["bleu4"].rows] == [("ship", 6), ("tree", 6), ("average", 12)]
+    assert all(value is not None for name in ("bleu4", "perplexity") for row in found[name].rows for value in row)
     assert [row[:2] for row in found["by_language"].rows] == [("python", "base"), ("python", "cm"), ("python", "lcm")]
     steps = found["perplexity_by_steps"]
     assert [column.name for column in steps.columns[1:3]] == ["custom", "lora_autodev"]
@@ -124,14 +125,14 @@ def test_the_command_writes_tables_figures_and_a_page(
     arguments = [f"--{name.replace('_', '-')}={_spelled(value)}" for name, value in given.items()]
     output = tmp_path / "out"
     assert main(["evaluate", "study", *map(str, projects), *arguments, "--output", str(output)]) == 0
-    assert "## BLEU4 and perplexity by project" in capsys.readouterr().out
+    assert "## BLEU4 by project" in capsys.readouterr().out
     names = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
-    assert {"study.html", "study.md", "study.json", "tables/quality.csv", "tables/quality.md"} <= names
+    assert {"study.html", "study.md", "study.json", "tables/bleu4.csv", "tables/bleu4.md"} <= names
     assert {path.stem for path in (output / "figures").iterdir()} == {
         "shared_tokens", "style", "losses", "changes", "perplexity_by_steps",
     }  # fmt: skip
     page = (output / "study.html").read_text(encoding="utf-8")
-    assert page.count("<h2>") == 14 and "<script" not in page and "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("<h2>") == 16 and "<script" not in page and "http" not in page.replace("http://www.w3.org", "")
     assert json.loads((output / "study.json").read_text(encoding="utf-8"))["conditions"]["base"] == tiny.name
 
 

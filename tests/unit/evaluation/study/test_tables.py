@@ -7,7 +7,7 @@ import math
 import pytest
 
 from codecompose_ls.evaluation import bleu
-from codecompose_ls.evaluation.study import figures, language_tables, strategy_tables
+from codecompose_ls.evaluation.study import cost_tables, figures, language_tables, quality_tables
 from codecompose_ls.evaluation.study.cell import BASE, Asked, Cell, CellResult, Part, Point, Tuning, hashed
 from codecompose_ls.evaluation.study.results import ProjectFacts, Study, bleu4, perplexity
 from codecompose_ls.evaluation.study.shared_tokens import SharedTokens
@@ -43,10 +43,10 @@ SECOND = _asked("b1", said="q = r", hidden="x = total ( y )", nats=3.0, rank=2)
 
 def test_quality_is_the_mean_over_folds_not_over_cases() -> None:
     study = _study([_cell(BASE, 0, RIGHT), _cell(BASE, 1, WRONG, SECOND)])
-    row, average = strategy_tables.quality(study).rows
-    assert row[:2] == ("p", 3) and average[0] == "average"
-    assert row[2] == pytest.approx((100 + (bleu4([WRONG, SECOND]) or 0)) / 2)
-    assert row[3] == pytest.approx((math.exp(1.0) + math.exp(2.5)) / 2)
+    score, surprise = quality_tables.quality(study)
+    assert [row[:2] for row in score.rows] == [("p", 3), ("average", 3)]
+    assert score.rows[0][2] == pytest.approx((100 + (bleu4([WRONG, SECOND]) or 0)) / 2)
+    assert surprise.rows[0][2] == surprise.rows[1][2] == pytest.approx((math.exp(1.0) + math.exp(2.5)) / 2)
 
 
 def test_perplexity_is_weighted_by_tokens_and_bleu_is_sacrebleus() -> None:
@@ -60,15 +60,16 @@ def test_perplexity_is_weighted_by_tokens_and_bleu_is_sacrebleus() -> None:
 
 
 def test_matches_are_counted_up_to_each_rank() -> None:
-    (row,) = strategy_tables.matches(_study([_cell(BASE, 0, RIGHT, WRONG, SECOND)])).rows
-    assert row[:5] == (BASE, 3, pytest.approx(1 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3))
-    assert row[7:] == (3, pytest.approx(1 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3))
+    for table in quality_tables.matches(_study([_cell(BASE, 0, RIGHT, WRONG, SECOND)])):
+        (row,) = table.rows
+        assert row[:5] == (BASE, 3, pytest.approx(1 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3))
+        assert float(row[5] or 0) < 1 / 3 < float(row[6] or 0)
 
 
 def test_style_is_of_files_and_a_mute_model_has_none() -> None:
     study = _study([_cell(BASE, 0, RIGHT, WRONG, SECOND)])
     # File a: half of the words said are the developer's; file b: one of them is.
-    first, second = strategy_tables.style_of(study, BASE)
+    first, second = quality_tables.style_of(study, BASE)
     assert 0.5 < first < 1 and 0 < second < 0.5
 
 
@@ -77,10 +78,10 @@ def test_cost_and_change_are_means_over_models() -> None:
         _cell("custom", 0, tuning=_tuning(3.0, 2.0, 2.5)),
         _cell("custom", 1, tuning=_tuning(5.0, 4.0, 3.0, spent=2.0)),
     ]
-    (row,) = strategy_tables.cost(_study(cells)).rows
+    (row,) = cost_tables.cost(_study(cells)).rows
     #                models, base, best, tokens, steps, PF-s, PF-s to the best
     assert row[1:8] == (2, 4.0, 2.5, 100.0, 10.0, 3.0, 2.5)
-    (change,) = strategy_tables.change_table(_study(cells)).rows
+    (change,) = cost_tables.change_table(_study(cells)).rows
     assert change[:3] == ("(decoder, 0)", 2, pytest.approx(1e-4))
 
 
