@@ -41,4 +41,4 @@ clean: ## forget all set-up
 	@$(PIP) --editable . && touch $@
 
 .venv/dev: .venv/run
-	@$(PIP) --editable '.[tune,evaluate,dev]' && touch $@
+	@$(PIP) --editable '.[tune,serve,evaluate,dev]' && touch $@
