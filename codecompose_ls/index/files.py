@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from codecompose_ls.index.ignore import Ignore, Stamp, stamp_of
 from codecompose_ls.index.secrets import has_secret, is_secret_path
 from codecompose_ls.languages import language_of
+from codecompose_ls.telemetry.edits import edit_between
 
 MAX_BYTES = 1_000_000
 #: Folders that hold no code of the project's own, whether ignored or not.
@@ -112,6 +113,8 @@ class Admission:
         if "\0" in text:
             return "binary"
         before = self._clean.get(path)
+        if before is text:
+            return None
         if has_secret(text if before is None else _unseen(before, text)):
             self._clean.pop(path, None)
             return "holds a secret"
@@ -148,12 +151,5 @@ def _content_refusal(content: bytes) -> str | None:
 
 def _unseen(before: str, after: str) -> str:
     """Return what differs in `after`, with a margin, so that a keystroke does not search the whole text again."""
-    blocks = range(0, min(len(before), len(after)), _MARGIN_CHARS)
-    head = next((at for at in blocks if before[at : at + _MARGIN_CHARS] != after[at : at + _MARGIN_CHARS]), blocks.stop)
-    backwards = ((at, len(before) - at, len(after) - at) for at in blocks)
-    tail = next(
-        (at for at, b, a in backwards if before[max(0, b - _MARGIN_CHARS) : b] != after[max(0, a - _MARGIN_CHARS) : a]),
-        blocks.stop,
-    )
-    tail = min(tail, blocks.stop - head)
-    return after[max(0, head - _MARGIN_CHARS) : len(after) - max(0, tail - _MARGIN_CHARS)]
+    edit = edit_between(before, after)
+    return after[max(0, edit.start - _MARGIN_CHARS) : edit.start + len(edit.inserted) + _MARGIN_CHARS]

@@ -9,8 +9,6 @@ PASTE_CHARS = 32
 #: What editors insert of their own accord behind an opening character.
 CLOSERS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "`": "`"}
 
-_BLOCK_CHARS = 512
-
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -33,18 +31,22 @@ class Edit:
 def edit_between(before: str, after: str) -> Edit:
     """Return the smallest single edit that turns one text into the other, as far right as it can be."""
     shorter = min(len(before), len(after))
-    head = 0
-    while head < shorter and before[head : head + _BLOCK_CHARS] == after[head : head + _BLOCK_CHARS]:
-        head += _BLOCK_CHARS
-    head = min(head, shorter)
-    while head < shorter and before[head] == after[head]:
-        head += 1
-    old, new = len(before), len(after)
-    while min(old, new) - _BLOCK_CHARS >= head and before[old - _BLOCK_CHARS : old] == after[new - _BLOCK_CHARS : new]:
-        old, new = old - _BLOCK_CHARS, new - _BLOCK_CHARS
-    while min(old, new) > head and before[old - 1] == after[new - 1]:
-        old, new = old - 1, new - 1
-    return Edit(head, before[head:old], after[head:new])
+    head = _agreement(before, after, shorter)
+    tail = _agreement(before, after, shorter - head, from_end=True)
+    return Edit(head, before[head : len(before) - tail], after[head : len(after) - tail])
+
+
+def _agreement(one: str, other: str, most: int, *, from_end: bool = False) -> int:
+    """Return for how many characters, at most `most`, two texts agree: by bisection, since texts are long."""
+    equal = 0
+    while equal < most:
+        middle = (equal + most + 1) // 2
+        if from_end:
+            same = one[len(one) - middle : len(one) - equal] == other[len(other) - middle : len(other) - equal]
+        else:
+            same = one[equal:middle] == other[equal:middle]
+        equal, most = (middle, most) if same else (equal, middle - 1)
+    return equal
 
 
 def typed_characters(edit: Edit) -> int:

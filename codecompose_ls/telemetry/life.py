@@ -17,7 +17,7 @@ Where the calls belong in the server, all on its event loop, none of them blocki
     dismissed(id, reason)           codecompose/didDismissCompletion
     close()                         shutdown, before Store.close()
 
-A `changed` costs a comparison of two texts, block by block (0.2 ms for 100 KB); `answered` one for equality, the
+A `changed` costs a comparison of two texts (0.03 ms for 100 KB); `answered` one for equality, the
 other calls none.
 """
 
