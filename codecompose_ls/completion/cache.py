@@ -5,7 +5,7 @@ An entry answers its own cursor and, while its text begins with what has been ty
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -29,12 +29,15 @@ class Key:
     prefix: str
     suffix: str
 
-    def earlier(self) -> Iterator[tuple[Key, str]]:
-        """Yield this key and those of the cursors before it on the line, with what was typed since; nearest first."""
+    def earlier(self, lengths: Container[int]) -> Iterator[tuple[Key, str]]:
+        """Yield this key and those of the cursors before it on the line, with what was typed since; nearest first.
+
+        Only those whose prefix has one of the `lengths`: keys are long, and take their time to look up.
+        """
         line = len(self.prefix) - (self.prefix.rfind("\n") + 1)
-        for back in range(min(line, LOOK_BACK) + 1):
-            end = len(self.prefix) - back
-            yield (replace(self, prefix=self.prefix[:end]) if back else self), self.prefix[end:]
+        for end in range(len(self.prefix), len(self.prefix) - min(line, LOOK_BACK) - 1, -1):
+            if end in lengths:
+                yield replace(self, prefix=self.prefix[:end]), self.prefix[end:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +68,22 @@ class Cache:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries: LRUCache[Key, Entry] = LRUCache(capacity)
+        #: Where each id was put; what has gone since is cleared away now and then.
+        self._keys: dict[str, Key] = {}
 
     def put(self, key: Key, entry: Entry) -> None:
         self._entries[key] = entry
+        if len(self._keys) > 2 * self._entries.maxsize:
+            self._keys = {entry.id: key for key, entry in self._entries.items()}
+        self._keys[entry.id] = key
 
     def get(self, key: Key) -> Entry | None:
         return self._entries.get(key)
 
     def find(self, key: Key) -> tuple[Entry, str] | None:
         """Return the entry for `key`, or an earlier one that agrees with what was typed since, and that text."""
-        if not self._entries:
-            return None
-        for earlier, typed in key.earlier():
+        lengths = {len(known.prefix) for known in self._entries if known.uri == key.uri}
+        for earlier, typed in key.earlier(lengths):
             entry = self._entries.get(earlier)
             if entry and (not typed or (len(entry.text) > len(typed) and entry.text.startswith(typed))):
                 return entry, typed
@@ -84,18 +91,23 @@ class Cache:
 
     def evict(self, id: str) -> None:
         """Forget a suggestion."""
-        for key in [key for key, entry in self._entries.items() if entry.id == id]:
-            del self._entries[key]
+        if known := self._known(id):
+            del self._entries[known[0]]
 
     def renew(self, id: str) -> None:
         """Give a suggestion that typing has left behind a new id, for the case that it is drawn again."""
-        for key in [key for key, entry in self._entries.items() if entry.id == id]:
-            self._entries[key] = replace(self._entries[key], id=uuid4().hex)
+        if known := self._known(id):
+            self.put(known[0], replace(known[1], id=uuid4().hex))
 
     def give(self, id: str) -> None:
         """Take note that a suggestion is an answer now."""
-        for key in [key for key, entry in self._entries.items() if entry.id == id and not entry.is_given]:
-            self._entries[key] = replace(self._entries[key], is_given=True)
+        if known := self._known(id):
+            self.put(known[0], replace(known[1], is_given=True))
+
+    def _known(self, id: str) -> tuple[Key, Entry] | None:
+        key = self._keys.get(id)
+        entry = self._entries.get(key) if key else None
+        return (key, entry) if key and entry and entry.id == id else None
 
     def forget(self, uri: str) -> None:
         """Forget a document."""
@@ -104,6 +116,7 @@ class Cache:
 
     def clear(self) -> None:
         self._entries.clear()
+        self._keys.clear()
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -79,9 +79,10 @@ def window(document: Document, offset: int, *, limits: tuple[int, int]) -> Windo
     grown = -(-cursor // step) * step
     end = _far_end(text, after, limit=max(limits[1], total - grown))
     start = _far_start(text, cursor, limit=total - (end - after), step=step)
-    prefix, suffix, whole_before, whole_after = (
-        part.replace("\r\n", "\n") for part in (text[start:cursor], text[after:end], text[:cursor], text[after:])
-    )
+    parts = [text[start:cursor], text[after:end], text[:cursor], text[after:]]
+    if "\r" in text:
+        parts = [part.replace("\r\n", "\n") for part in parts]
+    prefix, suffix, whole_before, whole_after = parts
     return Window(
         prefix,
         tail,

@@ -7,7 +7,7 @@ splits at form feeds and five more characters), so that an edit costs what it to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -94,13 +94,12 @@ class Workspace(pygls_workspace.Workspace):
     def path(self, uri: str) -> Path | None:
         """Return where a document lies on disk; None for one that lies nowhere (untitled, remote)."""
         notebook = self.get_notebook_document(cell_uri=uri)
-        path = to_fs_path(notebook.uri if notebook else uri)
-        return Path(path) if path else None
+        return path_of(notebook.uri if notebook else uri)
 
     def roots(self) -> list[Path]:
         """Return the workspace's folders, the first one first; the client's rootUri when it names none."""
         uris = [folder.uri for folder in self.folders.values()] or ([self.root_uri] if self.root_uri else [])
-        return [Path(path) for path in map(to_fs_path, uris) if path]
+        return [path for path in map(path_of, uris) if path]
 
     def root_of(self, path: Path) -> Path:
         """Return the innermost workspace folder that holds a file, else its repository, else its own folder."""
@@ -113,6 +112,13 @@ class Workspace(pygls_workspace.Workspace):
         here = code.index(uri) if uri in code else len(code)
         texts = [cell.source if (cell := self.opened(one)) else "" for one in code]
         return "\n".join(texts[:here]), "\n".join(texts[here + 1 :])
+
+
+@lru_cache(maxsize=1024)
+def path_of(uri: str) -> Path | None:
+    """Return the path that a URI names; None when it names no file. It is asked for many times with every key."""
+    path = to_fs_path(uri)
+    return Path(path) if path else None
 
 
 def relative_path(path: Path, root: Path) -> str:

@@ -12,11 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pygls.uris import to_fs_path
-
 from codecompose_ls.inference.scheduling import compute_in_batch
 from codecompose_ls.lsp.documents import Workspace as Documents
-from codecompose_ls.lsp.documents import relative_path
+from codecompose_ls.lsp.documents import path_of, relative_path
 from codecompose_ls.lsp.folder import Folder, Ignore
 
 if TYPE_CHECKING:
@@ -156,10 +154,9 @@ class Indexes:
 
     def _find(self, uri: str, *, make: bool = False) -> tuple[Folder | None, str]:
         """Return the folder that a document belongs to, None for what no folder takes, and its path there."""
-        place, folders = to_fs_path(uri), self._folders
-        if place is None:
+        path, folders = path_of(uri), self._folders
+        if path is None:
             return None, ""
-        path = Path(place)
         holding = [root for root in folders if path.is_relative_to(root)]
         root = max(holding, key=lambda one: len(one.parts), default=None)
         if root is None and make:

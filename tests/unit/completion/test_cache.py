@@ -86,3 +86,15 @@ def test_the_least_recently_used_goes_first() -> None:
     cache.get(keys[0])
     cache.put(keys[2], ENTRY)
     assert [cache.get(key) is not None for key in keys] == [True, False, True]
+
+
+def test_a_suggestion_is_found_by_its_id_however_many_there_were() -> None:
+    cache = Cache(capacity=3)
+    for number in range(20):
+        cache.put(replace(KEY, prefix=f"line {number}"), replace(ENTRY, id=f"id-{number}"))
+    cache.give("id-19")
+    cache.give("id-2")  # has gone
+    given = [cache.get(replace(KEY, prefix=f"line {number}")) for number in (18, 19)]
+    assert [entry is not None and entry.is_given for entry in given] == [False, True]
+    cache.evict("id-18")
+    assert len(cache) == 2
