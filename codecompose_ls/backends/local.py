@@ -156,7 +156,9 @@ class LocalBackend:
         return iter(score(self._session, prompt, ids, stop=stop, prior=self._prior(context, prompt)))
 
     def _prefill(self, context: Context, stop: Stop) -> Iterator[Piece]:
-        self._session.prefill(self.prompt(context).token_ids, stop=stop)
+        ids = self.prompt(context).token_ids
+        if not self._session.has_read(ids):
+            self._session.prefill(ids, stop=stop)
         return iter(())
 
 

@@ -60,6 +60,8 @@ class Pipeline:
         self._turns: dict[str, Turn] = {}
         self._flights: dict[str, Flight] = {}
         self._speculations: set[asyncio.Task[None]] = set()
+        #: The languages whose parsers are loaded.
+        self._parsed: set[str] = set()
 
     async def complete(self, request: CompletionRequest) -> Answer:
         """Answer a request, exactly once; raises nothing but CancelledError, when the calling task is cancelled."""
@@ -105,14 +107,20 @@ class Pipeline:
 
     async def warm(self, document: Document, offset: int) -> None:
         """Let the backend read the window around a cursor that has just landed; never raises."""
-        if not self._is_off(document) and document.uri not in self._flights:
+        if not self._is_off(document) and not self.is_asked(document.uri):
             view = self._view(CompletionRequest(document, offset))
             await self.backend.warm(await self._context(view))
-            await asyncio.to_thread(parser_for, document.language)
+            if document.language not in self._parsed:
+                self._parsed.add(document.language)
+                await asyncio.to_thread(parser_for, document.language)
 
     async def context(self, document: Document, offset: int) -> Context:
         """Return what the backend is told of a cursor, one line being asked for."""
         return await self._context(self._view(CompletionRequest(document, offset)))
+
+    def is_asked(self, uri: str) -> bool:
+        """Say whether a generation is under way for a document; then its cursor is being read around already."""
+        return uri in self._flights
 
     def closed(self, uri: str) -> None:
         """Forget a document."""

@@ -54,6 +54,10 @@ class Session:
         """Forget all but the first `length` tokens."""
         self._slots[0].rewind(length)
 
+    def has_read(self, prompt: Sequence[int]) -> bool:
+        """Return whether the keys and values of all of `prompt` are there."""
+        return any(_common(slot.tokens, prompt) == len(prompt) for slot in self._slots)
+
     def prefill(self, prompt: Sequence[int], *, stop: Stop) -> Array:
         """Make the sequence equal `prompt`, feeding only what differs, and return the logits (vocabulary,) after it.
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: A cursor has landed when it has been still for so long: clients that ask with every key do so before.
+LANDING_S = 0.01
+
 NOTEBOOKS = lsp.NotebookDocumentSyncOptions(
     [lsp.NotebookDocumentFilterWithNotebook(notebook="*", cells=[lsp.NotebookCellLanguage(language="*")])]
 )
@@ -231,12 +234,13 @@ class Server(LanguageServer):
 
     async def _warm(self) -> None:
         while self._landed is not None:
+            await asyncio.sleep(LANDING_S)
             (uri, offset), self._landed = self._landed, None
             pipeline = await self.models.pipeline(self._root_of(uri))
             if pipeline is None:
                 continue
             document = self.workspace.document(uri)
-            if document is not None and self.admits(document):
+            if document is not None and not pipeline.is_asked(uri) and self.admits(document):
                 await pipeline.warm(document, min(offset, len(document.text)))
 
 

@@ -143,6 +143,10 @@ async def test_warming_leaves_only_the_answer_to_do(tiny: Path, monkeypatch: pyt
     fed.clear()
     await text(backend, sampling=Sampling(max_tokens=1))
     assert not fed  # the one token of the answer follows from what is known
+    await text(backend)
+    fed.clear()
+    await backend.warm(CONTEXT)
+    assert not fed  # and what was generated is not forgotten for it
     backend.close()
 
 
