@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import cached_property
@@ -124,6 +125,17 @@ class TorchBackend:
         async with aclosing(self._answer(prompt, sampling, stop)) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def score(self, context: Context, text: str) -> list[float]:
+        """Return the natural log probability of each token of `text` after a context; none where it does not fit."""
+        prompt, prior = await asyncio.to_thread(self._prepare, context)
+        ids = tuple(self._tokenizer.encode(text))
+        if not ids or len(prompt.token_ids) + len(ids) > self.capacity:
+            return []
+        # No token of a given text ends it.
+        asked, sampling = Prompt(prompt.token_ids, frozenset()), Sampling(max_tokens=len(ids))
+        request = Request(asked, sampling, adapter=self._adapter, prior=prior, forced=ids)
+        return [token.logprob async for token in self._engine.run(request, stop=threading.Event())]
 
     def close(self) -> None:
         self._engine.close()

@@ -51,15 +51,14 @@ def run(args: argparse.Namespace) -> int:
     shelf = DiskShelf(args.model, engine=args.engine, threads=args.threads)
     names, catalogue = [card.name for card in shelf.cards()], Catalogue(shelf)
     app = create_app(catalogue, tokens or access.Tokens([made_up or ""]))
-    listener = _listen(args.host, args.port)
-    if args.model:
-        # Whoever names a model wants to know now if it cannot be served, and no first request to wait for it.
-        catalogue.preload(names)
-    _say(args, listener, made_up, names)
-    # Paths and status only: what is asked and answered stays out of every log.
-    uvicorn.Server(
-        uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2, ws="none", server_header=False)
-    ).run([listener])
+    # Logs hold paths and status only: what is asked and answered stays out of them.
+    config = uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2, ws="none", server_header=False)
+    with _listen(args.host, args.port) as listener:
+        if args.model:
+            # Whoever names a model wants to know now if it cannot be served, and no first request to wait for it.
+            catalogue.preload(names)
+        _say(args, listener, made_up, names)
+        uvicorn.Server(config).run([listener])
     return 0
 
 

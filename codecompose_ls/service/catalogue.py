@@ -61,7 +61,9 @@ class Catalogue:
         self.shelf = shelf
         self._loaded: OrderedDict[Weights, PromptBackend] = OrderedDict()
         self._users: Counter[Weights] = Counter()
-        self._loading = asyncio.Lock()
+        self._loading: dict[Weights, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Future[None]] = set()
+        self._turn = asyncio.Lock()
 
     def preload(self, names: Sequence[str]) -> None:
         """Load models before anybody asks, as many as are kept; what is wrong with one is raised."""
@@ -84,23 +86,38 @@ class Catalogue:
             yield backend if adapter is None else await asyncio.to_thread(self.shelf.adapt, backend, adapter)
         finally:
             self._users[weights] -= 1
-            await self._forget(keep=LOADED)
+            self._forget(keep=LOADED)
 
     async def close(self) -> None:
+        """Close all, what is being loaded, too."""
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
         self._users.clear()
-        await self._forget(keep=0)
+        self._forget(keep=0)
+        await asyncio.gather(*self._closing)
 
     async def _backend(self, weights: Weights) -> PromptBackend:
-        # One at a time: two would take twice the memory, and the second may ask for what the first one brings.
-        async with self._loading:
-            if weights not in self._loaded:
-                self._loaded[weights] = await asyncio.to_thread(self.shelf.load, weights)
-            self._loaded.move_to_end(weights)
-            return self._loaded[weights]
+        if weights not in self._loaded:
+            loading = self._loading.get(weights)
+            if loading is None:
+                loading = self._loading[weights] = asyncio.create_task(self._load(weights))
+                loading.add_done_callback(lambda done: done.cancelled() or done.exception())
+            # A client that leaves meanwhile must not take with it what others wait for.
+            await asyncio.shield(loading)
+        self._loaded.move_to_end(weights)
+        return self._loaded[weights]
 
-    async def _forget(self, *, keep: int) -> None:
+    async def _load(self, weights: Weights) -> None:
+        try:
+            # One at a time, since memory is short while one is being loaded.
+            async with self._turn:
+                self._loaded[weights] = await asyncio.to_thread(self.shelf.load, weights)
+        finally:
+            del self._loading[weights]
+
+    def _forget(self, *, keep: int) -> None:
         """Close what nobody uses, the one used longest ago first, until so many are left."""
         idle = [weights for weights in self._loaded if not self._users[weights]]
-        gone = [self._loaded.pop(weights) for weights in idle[: max(0, len(self._loaded) - keep)]]
-        for backend in gone:
-            await asyncio.to_thread(backend.close)
+        for weights in idle[: max(0, len(self._loaded) - keep)]:
+            closing = asyncio.get_running_loop().run_in_executor(None, self._loaded.pop(weights).close)
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)

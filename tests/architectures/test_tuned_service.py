@@ -12,11 +12,11 @@ pytest.importorskip("fastapi")
 
 from codecompose_ls.lsp.client.session import Session
 from codecompose_ls.models import registry
+from codecompose_ls.models.names import BASE
 from codecompose_ls.tuning.machine import Machine
 from codecompose_ls.tuning.tuner import tune
 from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 from tests.corpora import make_corpus
-from tests.models import tiny_model
 from tests.unit.cli.test_serve import serve
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -39,17 +39,16 @@ async def test_what_is_tuned_completes_over_lsp_through_the_service(
     strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODECOMPOSE_DATA", str(tmp_path / "data"))
-    base, documents = tiny_model(tmp_path / "tiny"), make_corpus().documents
-    recipe = TuningRecipe(strategy=strategy, learning_rate=0.01, epochs=1, tokens_per_step=512, length=64, lora_r=2)
+    documents = make_corpus().documents
+    recipe = TuningRecipe(strategy=strategy, epochs=1, tokens_per_step=512, length=64, lora_r=2, virtual_tokens=8)
     tune(
-        base,
+        BASE,
         training=documents[:6],
         validation=documents[20:22],
         recipe=recipe,
         output=tmp_path / "tuned",
         machine=Machine(compile=False, micro_batch_tokens=256),
     )
-    registry.add(base, "tiny")
     registry.add(tmp_path / "tuned", "team")
     workspace = tmp_path / "workspace"
     workspace.mkdir()

@@ -35,13 +35,17 @@ _END = object()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: as `decoding.generate`, with the folder of the adapter that answers, if any."""
+    """What is asked: as `decoding.generate`, with the folder of the adapter that answers, if any.
+
+    With `forced` the answer is given, and its log probabilities are what is asked.
+    """
 
     prompt: Prompt
     sampling: Sampling
     adapter: Path | None = None
     prior: Prior | None = None
     ruled_out: RuledOut = field(default_factory=dict)
+    forced: tuple[int, ...] = ()
 
 
 class TorchEngine:
@@ -239,7 +243,9 @@ class _Job:
         sampling, prior = self.request.sampling, self.request.prior
         draw = self._random.random() if sampling.temperature > 0 else 0.0
         opinion = prior.next(self._tokens) if prior is not None else None
-        return Choice(sampling, draw, opinion, self._bans[0] if self._bans else None)
+        place = len(self._tokens) - len(self.request.prompt.token_ids)
+        forced = self.request.forced[place] if self.request.forced else None
+        return Choice(sampling, draw, opinion, self._bans[0] if self._bans else None, forced)
 
     def append(self, number: int, logprob: float) -> None:
         """Take the next token and tell of it."""

@@ -15,12 +15,16 @@ from codecompose_ls.types import Sampling
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How one row wants its next token: `draw` is a random number from 0 to 1, `banned` ids it may not be."""
+    """How one row wants its next token: `draw` is a random number from 0 to 1, `banned` ids it may not be.
+
+    With `forced` there is nothing to choose: its probability is what is asked.
+    """
 
     sampling: Sampling
     draw: float
     opinion: Opinion | None = None
     banned: NDArray[np.int64] | None = None
+    forced: int | None = None
 
 
 def choose(logits: torch.Tensor, choices: Sequence[Choice]) -> list[tuple[int, float]]:
@@ -33,7 +37,9 @@ def choose(logits: torch.Tensor, choices: Sequence[Choice]) -> list[tuple[int, f
         _ban(row, choice.banned)
     chosen = allowed.argmax(-1)
     for place, choice in enumerate(choices):
-        if choice.sampling.temperature > 0:
+        if choice.forced is not None:
+            chosen[place] = choice.forced
+        elif choice.sampling.temperature > 0:
             chosen[place] = _drawn(allowed[place], choice.sampling, choice.draw)
     logprobs = probabilities.gather(1, chosen[:, None]).clamp_min(torch.finfo(torch.float32).tiny).log()
     return list(zip(chosen.tolist(), logprobs[:, 0].tolist(), strict=True))

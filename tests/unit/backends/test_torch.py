@@ -107,6 +107,19 @@ async def test_views_of_one_engine_answer_by_their_adapters(
     assert (backend.capacity, backend.adapted(adapters[1]).capacity) == (256, 251)
 
 
+async def test_a_given_text_is_scored_as_the_library_scores_it(folder: Path, backend: TorchBackend) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    prompt, ids = backend.prompt(CONTEXT).token_ids, backend._tokenizer.encode("name.title()\n")
+    with torch.inference_mode():
+        logits = AutoModelForCausalLM.from_pretrained(folder)(input_ids=torch.tensor([[*prompt, *ids]])).logits[0]
+    rows = logits[len(prompt) - 1 : -1].log_softmax(-1)
+    expected = [float(row[number]) for row, number in zip(rows, ids, strict=True)]
+    assert await backend.score(CONTEXT, "name.title()\n") == pytest.approx(expected, abs=1e-3)
+    assert await backend.score(CONTEXT, "") == await backend.score(CONTEXT, "x = 1\n" * 200) == []
+
+
 # Which family, which engine.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import httpx
@@ -82,14 +83,20 @@ async def test_models_used_longest_ago_are_closed_but_never_those_in_use(monkeyp
     monkeypatch.setattr(catalogue, "LOADED", 2)
     shelf = Many()
     kept = Catalogue(shelf)
+
+    async def closed() -> str:
+        await asyncio.gather(*kept._closing)
+        return "".join(name for name, backend in sorted(shelf.loaded.items()) if backend.closed)
+
     async with kept.lease("a"), kept.lease("b"), kept.lease("c"):
-        assert not any(backend.closed for backend in shelf.loaded.values())
-    assert sum(not backend.closed for backend in shelf.loaded.values()) == 2
-    async with kept.lease("d"):
-        pass
-    assert sum(not backend.closed for backend in shelf.loaded.values()) == 2 and not shelf.loaded["d"].closed
+        assert await closed() == ""
+    # The first that is given back is the only one that nobody uses.
+    assert await closed() == "c"
+    async with kept.lease("b"), kept.lease("d"):
+        assert await closed() == "c"
+    assert await closed() == "ac"
     await kept.close()
-    assert all(backend.closed for backend in shelf.loaded.values())
+    assert await closed() == "abcd"
 
 
 async def test_two_who_ask_for_the_same_model_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +109,34 @@ async def test_two_who_ask_for_the_same_model_load_it_once(monkeypatch: pytest.M
 
     one, other = await asyncio.gather(ask(), ask())
     assert one is other is shelf.loaded["a"]
+
+
+async def test_a_client_that_leaves_while_a_model_is_loaded_leaves_it_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shelf, begun, go = Many(), threading.Event(), threading.Event()
+    load = shelf.load
+
+    def slow(weights: Weights) -> Script:
+        begun.set()
+        assert go.wait(30)
+        return load(weights)
+
+    monkeypatch.setattr(shelf, "load", slow)
+    kept = Catalogue(shelf)
+
+    async def ask() -> object:
+        async with kept.lease("a") as backend:
+            return backend
+
+    impatient, patient = asyncio.create_task(ask()), asyncio.create_task(ask())
+    assert await asyncio.to_thread(begun.wait, 30)
+    impatient.cancel()
+    await asyncio.wait({impatient})
+    go.set()
+    assert await patient is shelf.loaded["a"]
+    await kept.close()
+    assert shelf.loaded["a"].closed
 
 
 async def test_a_model_that_cannot_be_loaded_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
