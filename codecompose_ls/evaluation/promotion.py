@@ -30,7 +30,7 @@ from codecompose_ls.evaluation.order import Order, base_of
 from codecompose_ls.evaluation.stages import UNFINISHED, Stages, Training, mark, training_of
 from codecompose_ls.models import registry
 from codecompose_ls.models.model import load_model
-from codecompose_ls.tuning.corpus import Document
+from codecompose_ls.tuning.corpus import PACK_SUFFIX, Corpus, Document, FilterReport, read_pack, write_pack
 from codecompose_ls.tuning.project import ProjectText, split
 from codecompose_ls.tuning.replay import replay_documents, retained_code
 
@@ -99,7 +99,6 @@ class _Job:
     ) -> None:
         self.order, self.base, self.evidence = order, base, evidence
         self._started, self._watch = started, watch
-        self._replay = self._replayed(evidence.known)
         self.stages = Stages(self._key())
 
     def go(self) -> Promotion:
@@ -162,7 +161,7 @@ class _Job:
             self.base,
             training=training,
             validation=validation,
-            replay=self._replay if text is self.evidence.known else self._replayed(text),
+            replay=self._replayed(text, output),
             recipe=self.order.recipe,
             output=output,
             minutes=minutes,
@@ -234,20 +233,27 @@ class _Job:
             _deliver(run, self.order.output, unfinished=True)
         return Promotion(run, None, text, self.evidence.story, training_of(run), found, False, self._minutes)
 
-    def _replayed(self, text: ProjectText) -> tuple[Document, ...]:
+    def _replayed(self, text: ProjectText, run: Path) -> tuple[Document, ...]:
+        """Return the general code of a run, the same when it goes on: packages may come and go in between."""
         order, own = self.order, self.evidence.whole.documents
-        return replay_documents(order.recipe.replay, text.characters, folder=order.replay_from, exclude=own)
+        pack = run.with_name(f"{run.name}-replay{PACK_SUFFIX}")
+        if not pack.is_file():
+            share = order.recipe.replay
+            drawn = replay_documents(share, text.characters, folder=order.replay_from, exclude=own)
+            write_pack(Corpus(drawn, FilterReport()), pack)
+        return read_pack(pack).documents
 
     def _key(self) -> str:
         """Return a hash of all that decides what comes out; not of what is done with it."""
         digest = hashlib.sha256()
-        for document in (*self.evidence.known.documents, *self.evidence.whole.documents, *self._replay):
+        for document in (*self.evidence.known.documents, *self.evidence.whole.documents):
             digest.update(f"{document.path}\0{document.text}\0".encode(errors="replace"))
         facts = {
             "folder": str(self.order.folder.resolve()),
             "base": load_model(self.base).content_hash,
             "recipe": asdict(self.order.recipe),
             "minutes": self.order.minutes,
+            "replay_from": str(self.order.replay_from and self.order.replay_from.resolve()),
             "measured_at": self.evidence.measured_at,
             "documents": digest.hexdigest(),
         }

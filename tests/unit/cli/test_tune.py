@@ -145,6 +145,8 @@ def test_an_interrupt_keeps_the_best_so_far(shop: Git, base: Path, general: Path
     assert (stopped.training.stopped == "interrupted") is (stage == "tuning at")
     assert load_model(tmp_path / "out").content_hash == load_model(stopped.folder).content_hash
 
+    # Packages come and go.
+    (general / "moon.py").unlink()
     done = carry_out(asked)
 
     assert done.name == "shop-custom"
