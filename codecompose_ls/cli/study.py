@@ -88,7 +88,11 @@ def run(args: argparse.Namespace) -> int:
     workers = min(workers, len(laid.tasks))
     said = f"{len(laid.folds)} projects, {len(laid.tasks)} cells, {workers} at a time"
     print(f"codecompose-ls: {said}", file=sys.stderr)
-    study = execution.run(laid, workers=workers, fresh=args.fresh, place=_place())
+    try:
+        study = execution.run(laid, workers=workers, fresh=args.fresh, place=_place())
+    except KeyboardInterrupt:
+        print("codecompose-ls: what is done is kept: the same command goes on from here", file=sys.stderr)
+        raise
     for path in report.save(study, args.output):
         print(f"codecompose-ls: {path} is written", file=sys.stderr)
     for table in report.tables(study):

@@ -54,7 +54,7 @@ def perplexity_by_steps(study: Study) -> Table | None:
 
 def by_language(study: Study) -> Table | None:
     """C-04: exact match and BLEU by language, of the base and of the same base tuned with CM and with LCM."""
-    models = {BASE: study.base_asked()}
+    models = {BASE: study.asked(BASE)}
     for one in study.of(Part.OBJECTIVES):
         models.setdefault(one.cell.objective, []).extend(one.asked)
     if len(models) == 1:

@@ -14,6 +14,7 @@ from codecompose_ls.evaluation.projects import find_projects, project_at
 from codecompose_ls.evaluation.study.cell import ALL_PROJECTS, BASE, Cell, Part
 from codecompose_ls.evaluation.study.folds import Folds, Roles, split
 from codecompose_ls.evaluation.study.journal import Task
+from codecompose_ls.languages import LANGUAGES
 from codecompose_ls.tuning.corpus import Document
 from codecompose_ls.tuning.tuning_recipe import TuningRecipe
 
@@ -32,7 +33,6 @@ class Plan:
 
     base: Path
     base_hash: str
-    #: A tokenizer.json's path: tokens are counted by it.
     strategies: tuple[str, ...] = SEED_STRATEGIES
     objectives: tuple[str, ...] = OBJECTIVES
     #: What the models of `strategies` learn.
@@ -105,7 +105,7 @@ def options() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """A plan laid out over projects: their folds, and the tasks, those on which others wait for nothing."""
+    """A plan laid out over projects: their folds, and every task; none waits for another."""
 
     plan: Plan
     folds: tuple[Folds, ...]
@@ -127,7 +127,10 @@ def lay_out(plan: Plan, folders: Sequence[Path], *, each: bool = False) -> Laid:
         name = plan.language_from.resolve().name
         if not plan.language_from.is_dir():
             raise InputError(f"{plan.language_from}: no such folder")
-        language = split(project_at(plan.language_from, name=name), folds=plan.folds, seed=plan.seed)
+        found = project_at(plan.language_from, name=name)
+        if not found.files:
+            raise InputError(f"{plan.language_from}: no source files of a language we know ({', '.join(LANGUAGES)})")
+        language = split(found, folds=plan.folds, seed=plan.seed)
     return Laid(plan, folds, language, tuple(_Tasks(plan, folds, language).all()))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation import bleu
-from codecompose_ls.evaluation.study.cell import BASE, Asked, CellResult, Part
+from codecompose_ls.evaluation.study.cell import Asked, CellResult, Part
 from codecompose_ls.evaluation.study.parameters import Parameters
 from codecompose_ls.evaluation.study.shared_tokens import SharedTokens
 
@@ -71,10 +71,6 @@ class Study:
     def asked(self, strategy: str) -> list[Asked]:
         """Return every case that the models of a strategy were asked, over projects and folds."""
         return [asked for one in self.of(Part.STRATEGIES) if one.cell.strategy == strategy for asked in one.asked]
-
-    def base_asked(self) -> list[Asked]:
-        """Return every case as the base answered it."""
-        return self.asked(BASE)
 
     def save(self, folder: Path) -> Path:
         """Write `study.json` into a folder, which is made, and return its path; raises `InputError`."""
