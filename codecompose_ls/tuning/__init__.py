@@ -1,4 +1,5 @@
-"""Training: corpus, filters, objectives, pre-training.
+"""Training: corpus, filters, objectives; pre-training a base, and tuning one on a project.
 
-What needs torch (network, muon, machine, held_out, checkpoint, export, pretraining) is imported inside functions only.
+`tuner.tune` tunes; `project.collect` and `replay.replay_documents` say on what. What needs torch (network, tuner and
+all that they import) is imported inside functions only; objectives, recipes and documents need none.
 """

@@ -94,9 +94,11 @@ def _clear_errors(output: Path, recipe: TuningRecipe) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(f"{output} cannot be written: {error.strerror or error}") from error
-        raise InputError(f"no space left on the disk of {output}: free some, or choose another output") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"no space left on the disk of {output}: free some, or choose another output") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise InputError(f"{output} cannot be written ({error.strerror}): choose another output") from error
+        raise
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

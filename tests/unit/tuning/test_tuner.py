@@ -224,10 +224,11 @@ def test_bases_and_documents_that_cannot_be_used_are_named(
     ("error", "said"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "no space left on the disk of out"),
+        (PermissionError(errno.EACCES, "Permission denied"), r"out cannot be written \(Permission denied\)"),
         (MemoryError(), "not enough memory to tune this base: try fewer tokens_per_step"),
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"), "not enough memory"),
     ],
-    ids=["disk", "memory", "torch's memory"],
+    ids=["disk", "permission", "memory", "torch's memory"],
 )
 def test_a_machine_that_is_too_small_is_told_so(error: Exception, said: str) -> None:
     with pytest.raises(InputError, match=said), tuner._clear_errors(Path("out"), RECIPE):
