@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codecompose_ls.index import secrets
 from codecompose_ls.index.secrets import _ASSIGNMENT, entropy, find_secrets, has_secret, is_random, is_secret_path
 
 # Put together here, so that no scanner takes this file itself for a leak.
@@ -133,3 +134,12 @@ def test_every_literal_assigned_to_a_telling_name_is_found(text: str) -> None:
     for match in _ASSIGNMENT.finditer(text):
         if is_random(match["literal"]):
             assert any(start <= match.start("literal") and match.end("literal") <= end for start, end in found)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 50, 8192])
+def test_it_does_not_matter_where_a_text_is_cut_into_pieces(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"{'x' * number}\ntoken = '{KEY}'\n" for number in range(40))
+    expected = find_secrets(text)
+    monkeypatch.setattr(secrets, "_PIECE_CHARS", piece)
+    assert find_secrets(text) == expected
+    assert len(expected) == 40
