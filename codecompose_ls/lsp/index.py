@@ -84,13 +84,13 @@ class Indexes:
     def opened(self, uri: str) -> None:
         """A document that may be read is open."""
         self._open.add(uri)
-        self._edited.add(uri)
-        self._flush()
+        # A folder of its own, should it need one, has to be there for its first suggestion.
+        self._find(uri, make=True)
+        self.edited(uri)
 
     def edited(self, uri: str) -> None:
         """A document has changed; while somebody types is no moment to do anything about it."""
-        if self._edited - {uri}:
-            self._flush()
+        self._flush(but=uri)
         self._edited.add(uri)
         if self._timer is not None:
             self._timer.cancel()
@@ -143,9 +143,9 @@ class Indexes:
                 folder.close()
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _flush(self) -> None:
-        """Hand over what was typed."""
-        uris, self._edited = self._edited, set()
+    def _flush(self, *, but: str = "") -> None:
+        """Hand over what was typed, but for one document."""
+        uris, self._edited = self._edited - {but}, self._edited & {but}
         for uri in uris:
             document = self._documents().opened(uri)
             folder, path = self._find(uri, make=True)

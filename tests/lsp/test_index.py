@@ -138,6 +138,15 @@ async def test_what_is_typed_counts_in_other_documents_until_it_is_closed_unsave
         assert await indexed(session, project) == STORED
 
 
+async def test_a_document_is_left_in_peace_until_somebody_turns_to_another(project: Path) -> None:
+    async with fake(root=project) as session:
+        await indexed(session, project)
+        await session.open(project / "c.py", "gamma = 3\n", "python")
+        assert await indexed(session, project, built=False) == STORED
+        await session.open(project / "d.py", "delta = 4\n", "python")
+        assert await indexed(session, project, built=False) == {**STORED, "c.py": "gamma = 3"}
+
+
 async def test_a_secret_typed_into_a_file_takes_it_out(project: Path) -> None:
     async with fake(root=project) as session:
         await indexed(session, project)
