@@ -8,7 +8,7 @@ from contextlib import suppress
 
 #: How long a thread keeps Python to itself while others wait for it. A key is answered by two threads in turn, and each
 #: would wait 5 ms, Python's own choice, for every thread that is in the midst of computing.
-TURN_S = 0.001
+TURN_S = 0.0005
 
 
 def take_short_turns() -> None:

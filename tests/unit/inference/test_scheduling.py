@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from codecompose_ls.inference.engine import Engine
-from codecompose_ls.inference.scheduling import compute_in_batch
+from codecompose_ls.inference.scheduling import TURN_S, compute_in_batch, take_short_turns
 from codecompose_ls.inference.session import Session
 from codecompose_ls.models.model import load_model
 from codecompose_ls.types import Stop
@@ -60,3 +60,10 @@ def test_a_thread_that_was_made_idle_stays_idle() -> None:
     thread.start()
     thread.join()
     assert found == [os.SCHED_IDLE]
+
+
+def test_turns_at_python_are_short() -> None:
+    before = sys.getswitchinterval()
+    take_short_turns()
+    assert sys.getswitchinterval() == pytest.approx(TURN_S, abs=1e-6)
+    sys.setswitchinterval(before)
