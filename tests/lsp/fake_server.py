@@ -8,9 +8,11 @@ any other one at once.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from codecompose_ls.backends.backend import Priority
@@ -19,6 +21,7 @@ from codecompose_ls.index.workspace import Workspace
 from codecompose_ls.lsp import methods, transport
 from codecompose_ls.lsp.server import Server
 from codecompose_ls.settings import Settings
+from codecompose_ls.telemetry.life import Life
 from codecompose_ls.types import Context, Piece, Sampling, Stop
 from tests.fakes import HANG, FakeBackend
 
@@ -65,6 +68,47 @@ class CommandedBackend(FakeBackend):
     async def warm(self, context: Context) -> None:
         await super().warm(context)
         self._tell(f"{context.path}, read ahead at {len(context.prefix)}", self.begun)
+
+
+@dataclass(eq=False)
+class Held:
+    """Something to be called by a clock that is held."""
+
+    due: float
+    callback: Callable[[], None]
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class HeldClock:
+    """What suggestions are timed by where `HELD_CLOCK` is set: it stands still until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._held: list[Held] = []
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Held:
+        self._held.append(Held(self._now + delay, callback))
+        return self._held[-1]
+
+    def go_on(self, seconds: float) -> None:
+        self._now += seconds
+        due = [held for held in self._held if held.due <= self._now]
+        self._held = [held for held in self._held if held not in due]
+        for held in sorted(due, key=lambda held: held.due):
+            if not held.is_cancelled:
+                held.callback()
+
+    def hold(self, server: Server) -> None:
+        connect = server.connected
+
+        def connected(write: Callable[[bytes], None], hang_up: Callable[[int], None]) -> None:
+            connect(write, hang_up)
+            server.life = Life(server.life.record, timer=self.call_later)
+
+        server.connected = connected  # type: ignore[method-assign]
 
 
 loaded: list[CommandedBackend] = []
@@ -139,4 +183,8 @@ if __name__ == "__main__":
     server.feature("test/text")(text)
     server.feature("test/index")(index)
     server.feature("test/mayLoad")(lambda _: may_load.set())
+    if os.environ.get("HELD_CLOCK"):
+        clock = HeldClock()
+        clock.hold(server)
+        server.feature("test/goOn")(lambda params: clock.go_on(params["seconds"]))
     transport.serve_stdio(server)

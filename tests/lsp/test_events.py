@@ -24,11 +24,12 @@ Counted = Callable[..., AbstractAsyncContextManager[Session]]
 
 @pytest.fixture
 def counted(tmp_path: Path, workspace: Path) -> Counted:
-    """A server that counts into a database of its own."""
+    """A server that counts into a database of its own; `held` holds the clock that times suggestions."""
 
     @asynccontextmanager
-    async def start(**options: Any) -> AsyncIterator[Session]:
-        async with fake(root=workspace, options=options, env={"CODECOMPOSE_DATA": str(tmp_path)}) as session:
+    async def start(*, held: bool = False, **options: Any) -> AsyncIterator[Session]:
+        env = {"CODECOMPOSE_DATA": str(tmp_path), "HELD_CLOCK": "yes" if held else ""}
+        async with fake(root=workspace, options=options, env=env) as session:
             yield session
 
     return start
@@ -103,12 +104,13 @@ async def test_a_part_that_was_accepted_is_measured_in_utf_16_from_the_start(
 async def test_a_dismissed_suggestion_is_not_given_again_and_was_not_shown_in_so_short_a_time(
     counted: Counted, workspace: Path, tmp_path: Path
 ) -> None:
-    async with counted() as session:
+    async with counted(held=True) as session:
         uri, item = await suggestion(session, workspace)
         await session.dismiss(item, "rejected")
         (again,) = await session.inline(uri, len(HELLO), trigger="invoked")
         assert again.command is not None and item.command is not None
         assert again.command.arguments != item.command.arguments
+        await session.raw_request("test/goOn", {"seconds": 1})
     found = counts(tmp_path)
     assert (found.requested, found.shown, found.accepted) == (2, 0, 0)
 
@@ -129,7 +131,7 @@ async def test_a_suggestion_that_stays_on_the_screen_was_shown_after_750_ms(
 async def test_a_suggestion_that_is_gone_before_was_not_shown(
     counted: Counted, workspace: Path, tmp_path: Path
 ) -> None:
-    async with counted() as session:
+    async with counted(held=True) as session:
         _, item = await suggestion(session, workspace, name="dismissed.py")
         await session.dismiss(item, "rejected")
         uri, _ = await suggestion(session, workspace, name="typed_over.py")
@@ -138,8 +140,8 @@ async def test_a_suggestion_that_is_gone_before_was_not_shown(
         session.change(uri, len(HELLO) - 1, len(HELLO), "")
         uri, _ = await suggestion(session, workspace, name="closed.py")
         session.close(uri)
-        # Drawn after them and for as long: what was to be said of them has been said before.
         await suggestion(session, workspace, name="stays.py")
+        await session.raw_request("test/goOn", {"seconds": 1})
         await shown(tmp_path, 1)
     events = list(export(tmp_path / "telemetry.sqlite3"))
     asked = [event["suggestion"] for event in events if event["kind"] == "generated"]
