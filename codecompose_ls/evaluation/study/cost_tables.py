@@ -54,7 +54,7 @@ def cost(study: Study) -> Table:
             Column("models", Kind.COUNT),
             *columns(Kind.NUMBER, ("loss of the base", "best loss"), digits=3),
             *columns(Kind.COUNT, ("tokens", "steps")),
-            *columns(Kind.NUMBER, ("PF-s", "PF-s to the best"), digits=3),
+            *columns(Kind.NUMBER, ("PF-s", "PF-s to the best"), digits=5),
             Column("seconds", Kind.COUNT),
             Column("stopped early", Kind.COUNT),
         ),

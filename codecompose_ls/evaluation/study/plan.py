@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.evaluation.hidden_lines import Case, Source, draw
+from codecompose_ls.evaluation.hidden_lines import Case, Kind, Source, draw
 from codecompose_ls.evaluation.projects import find_projects, project_at
 from codecompose_ls.evaluation.study.cell import ALL_PROJECTS, BASE, Cell, Part
 from codecompose_ls.evaluation.study.folds import Folds, Roles, split
@@ -80,6 +81,8 @@ class Plan:
         )
 
 
+#: The most lines that a file gives, as far as there are files enough.
+LEAST_PER_FILE = 3
 #: About an hour on two cores with the model we ship, for six projects; and the seed's own form.
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
@@ -196,8 +199,10 @@ class _Tasks:
             yield self._task(cell, recipe, Roles(training, roles.test, ()), ())
 
     def _cases(self, folds: Folds, fold: int) -> tuple[Case, ...]:
-        asked = folds.asked(fold)
-        return tuple(draw([Source(asked, asked)], cases=self._plan.cases, seed=self._plan.seed))
+        asked, wanted = folds.asked(fold), self._plan.cases
+        # Few files give many lines each, rather than few lines.
+        per_file = max(LEAST_PER_FILE, ceil(wanted * len(Kind) / len(asked.files)))
+        return tuple(draw([Source(asked, asked)], cases=wanted, per_file=per_file, seed=self._plan.seed))
 
     def _task(self, cell: Cell, recipe: TuningRecipe | None, roles: Roles, cases: tuple[Case, ...]) -> Task:
         plan = self._plan

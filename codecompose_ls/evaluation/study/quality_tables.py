@@ -28,7 +28,7 @@ def quality(study: Study) -> Iterator[Table]:
         yield Table(
             name,
             "P-11",
-            f"{written} by project",
+            f"{written[0].upper()}{written[1:]} by project",
             (Column("project", Kind.TEXT), Column("n", Kind.COUNT), *columns(Kind.NUMBER, study.strategies)),
             tuple(_by_project(study, figure)),
             f"{_EXPLAINED[name]} Means over test folds; n is how many lines were hidden. The average is over projects.",
