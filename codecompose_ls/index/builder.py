@@ -51,6 +51,7 @@ def build(
         built = Index(vocabulary, Segment.build(joined), stamps, left_out, rules)
         report(Progress("saving", len(files), len(found), left_out))
         index = replace(built, folder=store.save(built))
+        store.sweep()
     report(Progress("done", len(files), len(found), left_out))
     return index
 

@@ -13,11 +13,13 @@ import hashlib
 import json
 import logging
 import os
+import random
 import shutil
 import tempfile
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +38,8 @@ _ARRAYS = ("tokens", "starts", "order", "heads")
 _HEAD = "index.json"
 #: A builder that was killed leaves its unfinished folder behind; an older one than this is swept.
 _STALE_S = 3600
+#: Indexes of other roots that are looked at after a build.
+_SWEPT = 50
 _BLOCK_BYTES = 1 << 20
 
 
@@ -102,6 +106,14 @@ class Store:
                 shutil.rmtree(old, ignore_errors=True)
         return folder
 
+    def sweep(self) -> None:
+        """Remove the indexes of folders that are no more, as far as chance shows them: a few are looked at each time."""
+        others = [folder for folder in self._folder.parent.glob("*") if folder != self._folder]
+        for folder in random.sample(others, min(len(others), _SWEPT)):
+            root = _root_of(folder)
+            if _is_stale(folder) if root is None else not os.path.isdir(root):
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _mine(self) -> Iterator[Path]:
         """Yield the folders of this kind, the newest first; one that appears meanwhile is seen, too."""
         tried: set[Path] = set()
@@ -148,6 +160,14 @@ def _checksum(file: Path) -> int:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _root_of(folder: Path) -> str | None:
+    """Return the root that a folder holds indexes of; None where it holds none that is whole."""
+    for head in folder.glob(f"*/{_HEAD}"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return str(json.loads(head.read_text())["root"])
+    return None
 
 
 def _is_stale(folder: Path) -> bool:

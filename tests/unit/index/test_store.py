@@ -139,6 +139,32 @@ def test_unfinished_folders_are_never_loaded_and_swept_when_they_are_old(tmp_pat
     assert store.load() is not None
 
 
+def test_indexes_of_folders_that_are_no_more_are_swept(tmp_path: Path, cache: Path) -> None:
+    roots = [tmp_path / name for name in ("gone", "there", "mine")]
+    stores = [Store(root) for root in roots]
+    for root, store in zip(roots, stores, strict=True):
+        root.mkdir()
+        store.save(index({"a.py": "a"}))
+    unfinished, forgotten = cache / "index" / "unfinished", cache / "index" / "forgotten"
+    for folder in (unfinished, forgotten):
+        folder.mkdir()
+    os.utime(forgotten, (0, 0))
+    for root in (roots[0], roots[2]):
+        root.rmdir()
+    stores[2].sweep()
+    assert [store.load() is not None for store in stores] == [False, True, True]
+    assert (unfinished.exists(), forgotten.exists()) == (True, False)
+
+
+def test_only_a_few_are_looked_at_at_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codecompose_ls.index.store._SWEPT", 2)
+    for number in range(5):
+        Store(tmp_path / f"gone{number}").save(index({"a.py": "a"}))
+    for left in (3, 1, 0, 0):
+        Store(tmp_path).sweep()
+        assert len([*(cache / "index").iterdir()]) == left
+
+
 def test_a_full_disk_leaves_the_index_before_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, kept = Store(tmp_path), index({"a.py": "a"})
     folder = store.save(kept)
