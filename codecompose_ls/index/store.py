@@ -107,7 +107,7 @@ class Store:
         return folder
 
     def sweep(self) -> None:
-        """Remove the indexes of folders that are no more, as far as chance shows them: a few are looked at each time."""
+        """Remove indexes of folders that are no more: of some that chance picks, so that it never takes long."""
         others = [folder for folder in self._folder.parent.glob("*") if folder != self._folder]
         for folder in random.sample(others, min(len(others), _SWEPT)):
             root = _root_of(folder)
