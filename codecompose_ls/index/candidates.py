@@ -45,6 +45,10 @@ WEIGHTS = {
     "loose_match_24": 1.50,
     "exchanges": -2.85,
     "word_after_exchange": -1.11,
+    # Typed lately: fitted on session replay, all others as they are (decisions/0009).
+    "fresh_before_cursor": 1.53,
+    "fresh_after_cursor": 2.69,
+    "fresh_elsewhere": 3.30,
 }
 _COLUMN = {name: number for number, name in enumerate(WEIGHTS)}
 _WEIGHT = np.array(list(WEIGHTS.values()), dtype=np.float32)
@@ -109,7 +113,8 @@ class Alignment:
 class Surroundings:
     """A cursor in a document: the lexemes before and after it, as the kernel compares them.
 
-    `words` tells which ids are words and `rarity` how rare each is, (vocabulary,).
+    `words` tells which ids are words and `rarity` how rare each is, (vocabulary,); `fresh`, which lexemes before and
+    after the cursor were typed lately, as far as there are flags.
     """
 
     def __init__(
@@ -120,9 +125,11 @@ class Surroundings:
         path: str,
         words: Flags,
         rarity: NDArray[np.float32],
+        fresh: tuple[Flags | None, Flags | None] = (None, None),
     ) -> None:
         following = np.asarray(after, dtype=np.uint32)
-        self._document = Files.of([(path, before), (path, np.append(following, np.uint32(BREAK)))])
+        parts = [(path, before), (path, np.append(following, np.uint32(BREAK)))]
+        self._document = Files.of(parts, fresh=fresh)
         self._cursor = len(before)
         self._folder = path.rpartition("/")[0]
         self._words, self._rarity = words, rarity
@@ -204,13 +211,21 @@ class Surroundings:
         offset = np.zeros(len(same), dtype=np.int64)
         # Never 0 in the document: the cursor itself is no candidate.
         offset[: len(inside)] = inside - self._cursor
-        return {
+        columns: Columns = {
             "before_cursor": offset < 0,
             "after_cursor": offset > 0,
             "same_folder": same,
             "other_folder": ~same & (offset == 0),
             "distance": np.log1p(np.abs(offset)) / 5,
         }
+        if any(files.fresh is not None for files, _ in parts):
+            fresh = np.concatenate([files.are_fresh(places + 1) for files, places in parts])
+            columns |= {
+                "fresh_before_cursor": fresh & (offset < 0),
+                "fresh_after_cursor": fresh & (offset > 0),
+                "fresh_elsewhere": fresh & (offset == 0),
+            }
+        return columns
 
     def _with_exchanges(self, found: Candidates, pairs: Alignment) -> Candidates:
         """Add, for each place whose next word was exchanged for another in its context, that other word."""

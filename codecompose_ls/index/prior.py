@@ -93,12 +93,15 @@ class WorkspacePrior:
         self._vocabulary, self._tokenizer, self._decoder = workspace.vocabulary, tokenizer, tokenizer.decoder()
         self._read, self._end, self._multiline = prompt_tokens, end, multiline
         line_start = before.rfind("\n") + 1
-        self._line = before[line_start:].lstrip()
-        self._lines, line, following = workspace.lexemes(before[:line_start], self._line, after)
+        above, self._line = before[:line_start], before[line_start:].lstrip()
+        self._lines, line, following = workspace.lexemes(above, self._line, after)
         view = workspace.view()
         self._sources = view.without(path)
         before_cursor = np.concatenate([np.asarray(part, dtype=np.uint32) for part in (self._lines, line)])
-        self._surroundings = Surroundings(before_cursor, following, path=path, words=view.words, rarity=view.rarity)
+        fresh = workspace.fresh(path, above, after)
+        self._surroundings = Surroundings(
+            before_cursor, following, path=path, words=view.words, rarity=view.rarity, fresh=fresh
+        )
         self._generated = ""
         self._votes = self._asked = self._gather()
 

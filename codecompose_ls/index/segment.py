@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -33,10 +33,14 @@ class Files:
     tokens: Ids
     starts: NDArray[np.int64]
     paths: tuple[str, ...]
+    #: Which lexemes were typed lately, (lexemes,), as `Recent` knows; None where none were.
+    fresh: NDArray[np.bool_] | None = field(default=None, kw_only=True)
 
     @classmethod
-    def of(cls, files: Iterable[tuple[str, Sequence[int] | Ids]]) -> Files:
-        """Join (path, lexemes)."""
+    def of(
+        cls, files: Iterable[tuple[str, Sequence[int] | Ids]], *, fresh: Iterable[NDArray[np.bool_] | None] = ()
+    ) -> Files:
+        """Join (path, lexemes); `fresh` are the flags of each file's lexemes."""
         paths, parts, starts, length = [], [], [], 0
         for path, lexemes in files:
             paths.append(path)
@@ -44,7 +48,12 @@ class Files:
             parts += [np.array([END], dtype=np.uint32), np.asarray(lexemes, dtype=np.uint32)]
             length += 1 + len(lexemes)
         parts.append(np.array([END], dtype=np.uint32))
-        return cls(np.concatenate(parts), np.array(starts, dtype=np.int64), tuple(paths))
+        marked = None
+        for start, flags in zip(starts, fresh, strict=False):
+            if flags is not None:
+                marked = np.zeros(length + 1, dtype=np.bool_) if marked is None else marked
+                marked[start + 1 : start + 1 + len(flags)] = flags
+        return cls(np.concatenate(parts), np.array(starts, dtype=np.int64), tuple(paths), fresh=marked)
 
     @cached_property
     def breaks(self) -> Places:
@@ -70,6 +79,10 @@ class Files:
     def file_of(self, places: Places) -> Places:
         """Return the number of the file that each place is in."""
         return np.searchsorted(self.starts, places, side="right") - 1
+
+    def are_fresh(self, places: Places) -> NDArray[np.bool_]:
+        """Return which of the places were typed lately."""
+        return np.zeros(len(places), dtype=np.bool_) if self.fresh is None else self.fresh[places]
 
     def before(self, places: Places, length: int) -> Ids:
         """Return the lexemes up to each place, the nearest first, (places, length); before them all there is END."""

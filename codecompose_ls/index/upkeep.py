@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from codecompose_ls.index.reading import Reader, hold
+from codecompose_ls.index.recent import Recent
 from codecompose_ls.index.store import Index, Store
 from codecompose_ls.index.workspace import MAX_OVERLAY, Workspace
 
@@ -17,7 +18,8 @@ class Upkeep:
     """
 
     def __init__(self, root: Path, ignore: tuple[str, ...] = (), *, stored: bool = True) -> None:
-        self.workspace = Workspace()
+        self._recent = Recent()
+        self.workspace = Workspace(recent=self._recent)
         self._root, self._reader, self._stored = root, Reader(root, ignore), stored
         self._store = Store(root, ignore)
         #: The stored index in place, if there is one.
@@ -41,14 +43,14 @@ class Upkeep:
             return
         changed = self.workspace.changed.union(self._texts)
         segment = index.segment if index.stamps else None
-        fresh, self.index = Workspace(index.vocabulary, segment, root=self._root), index
+        fresh, self.index = Workspace(index.vocabulary, segment, root=self._root, recent=self._recent), index
         for path in changed:
             self._bring(fresh, path)
         self.workspace = fresh
 
     def start_over(self) -> None:
         """Know nothing but what the editor has: the rules of what may be read have changed."""
-        self.index, self.workspace = None, Workspace()
+        self.index, self.workspace = None, Workspace(recent=self._recent)
         for path, text in [*self._texts.items()]:
             self.take(path, text)
 
@@ -58,6 +60,7 @@ class Upkeep:
         if not self._reader.admits(path, text):
             self.workspace.remove(path)
             return
+        self._recent.saw(path, text)
         if not (self._stored and self._is_on_disk(path, text)):
             self._texts[path] = text
         self._bring(self.workspace, path)

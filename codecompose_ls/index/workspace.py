@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from codecompose_ls.index.candidates import Flags
 from codecompose_ls.index.lexemes import Vocabulary
+from codecompose_ls.index.recent import Recent
 from codecompose_ls.index.segment import Files, Segment
 
 #: Newer versions of files are searched one lexeme after the other: past this many, the segment is due for a rebuild.
 MAX_OVERLAY = 500_000
 #: Texts whose lexemes are remembered: the parts of two or three documents.
-RECENT = 8
+REMEMBERED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,25 @@ class Workspace:
     """The newest version of every file; paths are relative to `root`, with forward slashes. Any thread may use it."""
 
     def __init__(
-        self, vocabulary: Vocabulary | None = None, base: Segment | None = None, *, root: Path | None = None
+        self,
+        vocabulary: Vocabulary | None = None,
+        base: Segment | None = None,
+        *,
+        root: Path | None = None,
+        recent: Recent | None = None,
     ) -> None:
         self.vocabulary = vocabulary or Vocabulary()
+        self.recent = recent or Recent()
         self._root = root
         self._base = base
         self._newer: dict[str, Sequence[int]] = {}
+        self._fresh: dict[str, Flags | None] = {}
         self._texts: dict[str, str] = {}
         self._gone: set[str] = set()
         self._lock = threading.Lock()
         self._view: View | None = None
-        self._recent: LRUCache[tuple[str, bool], Sequence[int]] = LRUCache(RECENT)
+        self._lexed: LRUCache[tuple[str, bool], Sequence[int]] = LRUCache(REMEMBERED)
+        self._marked: LRUCache[tuple[int, str, str, bool], Flags | None] = LRUCache(REMEMBERED)
 
     @property
     def overlay(self) -> int:
@@ -76,8 +85,9 @@ class Workspace:
         """Take a newer version of a file; 2 ms for 1,000 lines."""
         # Readers do not wait for this: the vocabulary only grows.
         lexemes = self.vocabulary.encode(text)
+        fresh = self.recent.fresh(path, text, lexemes)
         with self._lock:
-            self._newer[path] = lexemes
+            self._newer[path], self._fresh[path] = lexemes, fresh
             self._texts[path] = text
             self._gone.discard(path)
             self._view = None
@@ -90,6 +100,7 @@ class Workspace:
             gone = {one for one in known if one == path or one.startswith(below)}
             if gone - self._gone:
                 self._newer = {one: lexemes for one, lexemes in self._newer.items() if one not in gone}
+                self._fresh = {one: fresh for one, fresh in self._fresh.items() if one not in gone}
                 self._texts = {one: text for one, text in self._texts.items() if one not in gone}
                 self._gone |= gone
                 self._view = None
@@ -98,6 +109,7 @@ class Workspace:
         """Show a file as the segment has it again."""
         with self._lock:
             self._newer.pop(path, None)
+            self._fresh.pop(path, None)
             self._texts.pop(path, None)
             self._gone.discard(path)
             self._view = None
@@ -115,16 +127,30 @@ class Workspace:
 
     def lexemes(self, *texts: str) -> list[Sequence[int]]:
         """Return the lexemes of texts; all but the first begin where the one before ended."""
-        return [self._lexed(text, not number) for number, text in enumerate(texts)]
+        return [self._encoded(text, not number) for number, text in enumerate(texts)]
 
-    def _lexed(self, text: str, opened: bool) -> Sequence[int]:
+    def fresh(self, path: str, above: str, below: str) -> tuple[Flags | None, Flags | None]:
+        """Return which lexemes of a document were typed lately, above a line and from somewhere in it on."""
+        return self._fresh_lexemes(path, above, True), self._fresh_lexemes(path, below, False)
+
+    def _encoded(self, text: str, opened: bool) -> Sequence[int]:
         """Return the lexemes of a text; while one types, what is above and below the line stays the same."""
         with self._lock:
-            found = self._recent.get((text, opened))
+            found = self._lexed.get((text, opened))
         if found is None:
             found = self.vocabulary.encode(text, opened=opened)
             with self._lock:
-                self._recent[text, opened] = found
+                self._lexed[text, opened] = found
+        return found
+
+    def _fresh_lexemes(self, path: str, text: str, opened: bool) -> Flags | None:
+        key = self.recent.version, path, text, opened
+        with self._lock:
+            if key in self._marked:
+                return self._marked[key]
+        found = self.recent.fresh(path, text, self._encoded(text, opened), opened=opened)
+        with self._lock:
+            self._marked[key] = found
         return found
 
     def view(self) -> View:
@@ -144,7 +170,7 @@ class Workspace:
             sources.append((self._base, hidden))
             counts[: len(self._base.heads) - 1] += np.diff(self._base.heads)
         if self._newer:
-            newer = Files.of(self._newer.items())
+            newer = Files.of(self._newer.items(), fresh=self._fresh.values())
             sources.append((newer, np.zeros(len(newer.paths), dtype=np.bool_)))
             counts += np.bincount(newer.tokens, minlength=len(counts))
         rarity = (np.log(counts.sum() / counts) / 10).astype(np.float32)

@@ -60,6 +60,21 @@ async def test_a_file_that_was_saved_counts_as_it_is_now(indexing: Session, proj
     assert await suggested(indexing, uri, until="all(42)") == "all(42)"
 
 
+async def test_what_was_just_typed_in_another_file_is_suggested(indexing: Session, project: Path) -> None:
+    old, new = "total = price.sum_of(items)\n", "total = price.weighted_by(discounts)\n"
+    for name in ("one", "two", "three"):
+        (project / f"{name}.py").write_text(old, encoding="utf-8")
+    changes = [{"uri": (project / f"{name}.py").as_uri(), "type": 1} for name in ("one", "two", "three")]
+    indexing.notify("workspace/didChangeWatchedFiles", {"changes": changes})
+    uri = await indexing.open(project / "later.py", "total = price.", "python")
+    assert await suggested(indexing, uri, until="sum_of(items)") == "sum_of(items)"
+    typed = await indexing.open(project / "typed.py", "", "python")
+    for character in new:
+        end = len(indexing.text(typed))
+        indexing.change(typed, end, end, character)
+    assert await suggested(indexing, uri, until="weighted_by(discounts)") == "weighted_by(discounts)"
+
+
 async def test_without_the_index_nothing_is_known(project: Path, workspace: Path) -> None:
     options = {"model": str(workspace / "tiny"), "index": False}
     async with Session.start(root=project, options=options) as session:

@@ -49,6 +49,38 @@ class Asked:
         )
 
 
+def test_what_was_typed_lately_is_told_by_where_it_stands() -> None:
+    workspace = Workspace()
+    vocabulary = workspace.vocabulary
+    workspace.recent.saw("src/here.py", "old(x.above)\n\nold(x.below)\n")
+    workspace.recent.saw("src/there.py", "old(x.there)\n")
+    workspace.update("src/there.py", "old(x.there)\nnew(x.elsewhere)\n")
+    workspace.update("src/unseen.py", "any(x.unseen)\n")
+    above, line, below = "old(x.above)\nnew(x.before)\n", "run(x.", "\nold(x.below)\nnew(x.after)\n"
+    lines, begun, after = workspace.lexemes(above, line, below)
+    view = workspace.view()
+    surroundings = Surroundings(
+        [*lines, *begun],
+        after,
+        path="src/here.py",
+        words=view.words,
+        rarity=view.rarity,
+        fresh=workspace.fresh("src/here.py", above, below),
+    )
+    found = surroundings.candidates(np.array([*lines, *begun], dtype=np.uint32), view.without("src/here.py"))
+    marked = {name: set() for name in WEIGHTS if name.startswith("fresh_")}
+    for name, texts in marked.items():
+        flags = found.features[:, COLUMNS.index(name)] == 1
+        texts |= {vocabulary.texts[number] for number in found.proposed[flags]}
+    assert marked == {
+        "fresh_before_cursor": {"before"},
+        "fresh_after_cursor": {"after"},
+        "fresh_elsewhere": {"elsewhere"},
+    }
+    proposed = {vocabulary.texts[number] for number in found.proposed}
+    assert proposed == {"above", "before", "below", "after", "there", "elsewhere", "unseen"}
+
+
 def test_matches_are_counted_in_lexemes() -> None:
     asked = Asked("run(x.|", a="run(x.first)", b="go(x.second)")
     found = asked.candidates()

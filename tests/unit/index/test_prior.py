@@ -84,6 +84,27 @@ def test_indentation_does_not_matter(tokenizer: Tokenizer) -> None:
     assert written(workspace, tokenizer, before="def g():\n    total = sum(values)\n    ret") == "urn total$"
 
 
+def test_what_was_typed_lately_goes_before_what_was_there(tokenizer: Tokenizer) -> None:
+    old = {f"{name}.py": "import logging\n\nlogger = logging.getLogger(__name__)\n" for name in "abc"}
+    new = "import logging\n\nlogger = logging.getLogger('shop')\n"
+    workspace = Workspace()
+    for path, text in old.items():
+        workspace.update(path, text)
+    before = "import logging\n\nlogger = logging."
+    assert written(workspace, tokenizer, before=before) == "getLogger(__name__)$"
+    workspace.recent.saw("d.py", "")
+    workspace.update("d.py", new)
+    assert written(workspace, tokenizer, before=before) == "getLogger('shop')$"
+
+
+def test_what_was_typed_lately_in_the_document_itself_goes_before_what_was_there(tokenizer: Tokenizer) -> None:
+    old, new = "a.log(first, level=1)\nb.log(second, level=1)\n", "c.log(third, level=2)\n"
+    workspace = Workspace()
+    assert written(workspace, tokenizer, before=old + new + "d.log(fourth, ") == "level=2)$"
+    workspace.recent.saw("here.py", new)
+    assert written(workspace, tokenizer, before=old + new + "d.log(fourth, ") == "level=1)$"
+
+
 def test_the_document_itself_counts_on_both_sides_of_the_cursor(tokenizer: Tokenizer) -> None:
     document = ("self.width = width\n", "\nself.area = self.width * 2\n")
     assert written(Workspace(), tokenizer, before="self.area = self.", after=document[1]) == "width * 2$"

@@ -54,6 +54,40 @@ def test_the_stored_index_is_there_at_once(upkeep: Upkeep) -> None:
     assert visible(upkeep) == STORED
 
 
+def typed_lately(upkeep: Upkeep) -> str:
+    workspace = upkeep.workspace
+    marked = [files.tokens[files.fresh] for files, _ in workspace.view().sources if files.fresh is not None]
+    return "".join(workspace.vocabulary.decode(ids.tolist()) for ids in marked)
+
+
+def test_what_was_typed_since_a_file_was_opened_is_known_whatever_becomes_of_it(upkeep: Upkeep, root: Path) -> None:
+    upkeep.take("a.py", "alpha = 1\n")
+    assert typed_lately(upkeep) == ""
+    upkeep.take("a.py", "alpha = 1\ngamma = 3\n")
+    assert typed_lately(upkeep) == "gamma = 3\n"
+    write(root, "a.py", "alpha = 1\ngamma = 3\n")
+    upkeep.release("a.py")
+    assert typed_lately(upkeep) == "gamma = 3\n"
+    # The index is the same, but the workspace is another one.
+    build(root, report=lambda _: None)
+    upkeep.load()
+    upkeep.take("a.py", "alpha = 1\ngamma = 3\ndelta = 4\n")
+    assert typed_lately(upkeep) == "gamma = 3\ndelta = 4\n"
+
+
+def test_what_other_programs_write_was_not_typed(upkeep: Upkeep, root: Path) -> None:
+    write(root, "a.py", "alpha = 1\ngamma = 3\n")
+    upkeep.refresh(["a.py"])
+    assert visible(upkeep)["a.py"] == "alpha = 1\ngamma = 3"
+    assert typed_lately(upkeep) == ""
+
+
+def test_what_must_not_be_read_is_not_remembered(upkeep: Upkeep) -> None:
+    upkeep.take("a.py", f"key = '{KEY}'\n")
+    upkeep.take("a.py", "alpha = 1\ngamma = 3\n")
+    assert typed_lately(upkeep) == ""
+
+
 def test_what_the_editor_has_goes_before_the_disk_until_it_lets_go(upkeep: Upkeep, root: Path) -> None:
     upkeep.take("a.py", "edited = 1\n")
     write(root, "a.py", "written by another program\n")
