@@ -1,6 +1,6 @@
 """Fit the index on the history of projects: what candidates count, and what they count against the model.
 
-    python scripts/fit_index.py REPOSITORY... --since 1y --cases 60 [--model FOLDER] [--leave-one-out]
+    python scripts/fit_index.py REPOSITORY... --since 1y --cases 60 [--model FOLDER] [--leave-one-out] [--sessions]
 
 Prints the tables for `index/candidates.py` (WEIGHTS) and `index/prior.py` (weight). Fitted on other projects than those
 it is judged by; needs the extra `tune`.
@@ -23,6 +23,7 @@ from rich.progress import track
 from codecompose_ls.completion.window import Window, window
 from codecompose_ls.evaluation.hidden_lines import Case, draw
 from codecompose_ls.evaluation.history import replays
+from codecompose_ls.evaluation.sessions import draw_sessions
 from codecompose_ls.evaluation.workspaces import Workspaces, uri_of
 from codecompose_ls.index.candidates import WEIGHTS, Flags, Surroundings
 from codecompose_ls.index.lexemes import BREAK, END, Ids
@@ -53,31 +54,39 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=60, help="of each kind, per project")
     parser.add_argument("--model", type=Path, help="fit the weight against this model, too")
     parser.add_argument("--leave-one-out", action="store_true", help="judge on each project what the others taught")
+    parser.add_argument("--sessions", action="store_true", help="fit what was typed lately alone, on session replay")
     args = parser.parse_args()
     torch.set_num_threads(2)
-    sources = [replay.source for replay in replays(args.repositories, args.since, language="python")]
-    cases = draw(sources, cases=args.cases * len(sources))
-    fit_kernel(cases, leave_one_out=args.leave_one_out)
+    count = args.cases * len(args.repositories)
+    if args.sessions:
+        cases = draw_sessions(args.repositories, args.since, cases=count, language="python")
+    else:
+        sources = [replay.source for replay in replays(args.repositories, args.since, language="python")]
+        cases = draw(sources, cases=count)
+    # In the history of a project nothing was typed lately.
+    names = [name for name in WEIGHTS if name.startswith("fresh_") == args.sessions]
+    fit_kernel(cases, names, leave_one_out=args.leave_one_out)
     if args.model:
         fit_weight(cases, args.model)
 
 
-def fit_kernel(cases: Sequence[Case], *, leave_one_out: bool) -> None:
-    """Print the weights of the features: a conditional logit over the candidates of each lexeme."""
+def fit_kernel(cases: Sequence[Case], names: Sequence[str], *, leave_one_out: bool) -> None:
+    """Print the weights of the features of these names: a conditional logit over the candidates of each lexeme."""
     workspaces, steps = Workspaces(), []
     for case in track(cases, "candidates"):
-        workspaces.enter(case.project)
+        workspaces.enter(case)
         steps += [step for step in steps_of(case, workspaces) if len(step.right)]
     before = np.array(list(WEIGHTS.values()), dtype=np.float32)
     projects = sorted({step.project for step in steps})
     if leave_one_out and len(projects) > 1:
         for project in projects:
             theirs = [step for step in steps if step.project == project]
-            fitted = logit([step for step in steps if step.project != project])
+            fitted = logit([step for step in steps if step.project != project], names)
             print(f"{project}: right {accuracy(theirs, before):.3f} as it is, {accuracy(theirs, fitted):.3f} fitted")
-    fitted = logit(steps)
+    fitted, without = logit(steps, names), before * [name not in names for name in WEIGHTS]
     print(
-        f"all: {len(steps)} lexemes, right {accuracy(steps, before):.3f} as it is, {accuracy(steps, fitted):.3f} fitted"
+        f"all: {len(steps)} lexemes, right {accuracy(steps, without):.3f} without them, "
+        f"{accuracy(steps, before):.3f} as it is, {accuracy(steps, fitted):.3f} fitted"
     )
     for name, value in zip(WEIGHTS, fitted, strict=True):
         print(f'    "{name}": {value:.2f},')
@@ -91,7 +100,9 @@ def steps_of(case: Case, workspaces: Workspaces) -> Iterator[Step]:
     before, after = workspace.lexemes(case.text[: case.offset], case.text[case.offset :])
     hidden = workspace.vocabulary.encode(case.hidden.rstrip(), opened=False)
     view = workspace.view()
-    surroundings = Surroundings(before, after, path=path, words=view.words, rarity=view.rarity)
+    above = case.text[: case.text.rfind("\n", 0, case.offset) + 1]
+    fresh = workspace.fresh(path, above, case.text[case.offset :])
+    surroundings = Surroundings(before, after, path=path, words=view.words, rarity=view.rarity, fresh=fresh)
     for place, truth in enumerate([*hidden, BREAK][:STEPS]):
         context = np.array([*before, *hidden[:place]][-CONTEXT:], dtype=np.uint32)
 
@@ -104,15 +115,17 @@ def steps_of(case: Case, workspaces: Workspaces) -> Iterator[Step]:
         yield Step(case.project.name, place, found.features, proposed, proposed == truth)
 
 
-def logit(steps: Sequence[Step]) -> NDArray[np.float32]:
-    """Return the weights that make what was hidden likeliest (L-BFGS, a little weight decay)."""
+def logit(steps: Sequence[Step], names: Sequence[str]) -> NDArray[np.float32]:
+    """Return the weights that make what was hidden likeliest (L-BFGS, a little weight decay), others as they are."""
+    is_fitted = torch.tensor([name in names for name in WEIGHTS])
+    as_they_are = torch.tensor(list(WEIGHTS.values())).masked_fill(is_fitted, 0)
     features = torch.tensor(np.concatenate([step.features for step in steps]))
     right = torch.tensor(np.concatenate([step.right for step in steps]))
     owner = torch.tensor(np.repeat(np.arange(len(steps)), [len(step.right) for step in steps]))
     weights = torch.zeros(len(WEIGHTS), requires_grad=True)
 
     def loss() -> torch.Tensor:
-        scores = features @ weights
+        scores = features @ (as_they_are + weights * is_fitted)
         most = torch.full((len(steps),), -1e9).scatter_reduce(0, owner, scores, "amax").detach()
         votes = (scores - most[owner]).exp()
         all_votes = torch.zeros(len(steps)).index_add(0, owner, votes)
@@ -121,7 +134,7 @@ def logit(steps: Sequence[Step]) -> NDArray[np.float32]:
         return -likely.log().mean() + 1e-4 * weights.square().sum()
 
     minimise(weights, loss)
-    return weights.detach().numpy()
+    return (as_they_are + weights * is_fitted).detach().numpy()
 
 
 def accuracy(steps: Sequence[Step], weights: NDArray[np.float32]) -> float:
@@ -143,7 +156,7 @@ def fit_weight(cases: Sequence[Case], model: Path) -> None:
     workspaces, rows = Workspaces(), []
     backend = LocalBackend(model, prior_of=prior_of(workspaces.locate))
     for case in track(random.Random(0).sample(list(cases), len(cases)), "against the model"):
-        workspaces.enter(case.project)
+        workspaces.enter(case)
         context = window_of(case).context(multiline=False)
         prompt = backend.prompt(context)
         prior = backend._prior(context, prompt)

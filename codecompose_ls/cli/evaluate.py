@@ -19,7 +19,7 @@ from codecompose_ls.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from codecompose_ls.evaluation.comparison import Comparison
-    from codecompose_ls.evaluation.hidden_lines import Source
+    from codecompose_ls.evaluation.hidden_lines import Case
     from codecompose_ls.evaluation.history import Replay
     from codecompose_ls.evaluation.humaneval import Benchmark
     from codecompose_ls.evaluation.results import Results
@@ -48,14 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(v2.1, 2025-06-01, or 90d, 12w, 6m, 1y before HEAD)",
     )
     parser.add_argument(
+        "--sessions",
+        action="store_true",
+        help="with --since: each line among other changes of its commit, as if these had just been typed",
+    )
+    parser.add_argument(
         "--model", action="append", metavar="NAME", help="a model's folder or name; give it again for several"
     )
     parser.add_argument(
         "--arms",
         default="full",
         metavar="LIST",
-        help="what each model is told: full, no-suffix, no-metadata, no-index, prefix, prefix+suffix;"
-        " floor is no model (full)",
+        help="what each model is told: full, no-suffix, no-metadata, no-index, no-session, no-snippets, prefix, each"
+        " with +snippets or another thing, too; floor is no model (full)",
     )
     parser.add_argument("--no-model", action="store_true", help="measure the floor alone")
     parser.add_argument("--floor", action="store_true", help="measure the n-gram floor, too")
@@ -113,6 +118,8 @@ def _check(args: argparse.Namespace) -> None:
     if not args.benchmark:
         if not args.folders:
             raise InputError("name the folder of a project, or a --benchmark")
+        if args.sessions and args.since is None:
+            raise InputError("--sessions needs --since: the commits since then are replayed")
         if args.data or args.run_code:
             raise InputError("--data and --run-code are for a --benchmark")
 
@@ -123,8 +130,8 @@ def _hidden_lines(args: argparse.Namespace, settings: Settings) -> Results:
     from codecompose_ls.evaluation import bleu, report
 
     with Console(file=sys.stderr).status("reading the projects"):
-        sources, replays = _sources(args)
-        comparison = _comparison(args, settings, sources)
+        cases, replays = _cases(args)
+        comparison = _comparison(args, settings, cases)
     for replay in replays:
         print(f"codecompose-ls: {replay}", file=sys.stderr)
     if not bleu.is_available():
@@ -184,27 +191,34 @@ def _settings(args: argparse.Namespace) -> Settings:
     return loaded
 
 
-def _sources(args: argparse.Namespace) -> tuple[list[Source], list[Replay]]:
-    from codecompose_ls.evaluation.hidden_lines import Source
+def _cases(args: argparse.Namespace) -> tuple[list[Case], list[Replay]]:
+    """Draw what is asked, from files as they are, from a history, or from its commits one by one."""
+    from codecompose_ls.evaluation.hidden_lines import Source, draw
     from codecompose_ls.evaluation.history import replays
     from codecompose_ls.evaluation.projects import find_projects
+    from codecompose_ls.evaluation.sessions import draw_sessions
 
+    count = args.cases or 100
+    if args.sessions:
+        commits = {"each": args.each, "language": args.language, "seed": args.seed}
+        return draw_sessions(args.folders, args.since, cases=count, **commits), []
     if args.since is None:
-        projects = find_projects(args.folders, each=args.each)
-        return [Source(project, project.only(args.language)) for project in projects], []
-    found = replays(args.folders, args.since, each=args.each, language=args.language)
-    return [replay.source for replay in found], found
+        projects, found = find_projects(args.folders, each=args.each), []
+        sources = [Source(project, project.only(args.language)) for project in projects]
+    else:
+        found = replays(args.folders, args.since, each=args.each, language=args.language)
+        sources = [replay.source for replay in found]
+    return draw(sources, cases=count, per_file=args.per_file, seed=args.seed), found
 
 
-def _comparison(args: argparse.Namespace, settings: Settings, sources: list[Source]) -> Comparison:
+def _comparison(args: argparse.Namespace, settings: Settings, cases: list[Case]) -> Comparison:
     from codecompose_ls.evaluation.arms import FLOOR
     from codecompose_ls.evaluation.comparison import Comparison
-    from codecompose_ls.evaluation.hidden_lines import draw
     from codecompose_ls.types import Trigger
 
-    cases = draw(sources, cases=args.cases or 100, per_file=args.per_file, seed=args.seed)
     if not cases:
         what = f"{args.language} files" if args.language else "files with a line to hide"
+        what = "commits with a line to ask for" if args.sessions else what
         raise InputError(f"{', '.join(map(str, args.folders))}: no {what}")
     if args.no_suffix:
         cases = [replace(case, text=case.text[: case.offset]) for case in cases]
@@ -232,6 +246,7 @@ def _conditions(args: argparse.Namespace, settings: Settings, comparison: Compar
     return {
         "projects": sorted({case.project.name for case in comparison.cases}),
         "since": args.since,
+        "sessions": args.sessions,
         "language": args.language,
         "cases": args.cases or 100,
         "per_file": args.per_file,

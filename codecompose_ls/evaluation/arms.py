@@ -25,6 +25,8 @@ class Arm:
     metadata: bool = True
     #: What the workspace and the document itself say comes next.
     index: bool = True
+    #: Which lines of the workspace and the document were typed lately, where the cases tell.
+    session: bool = True
     #: What other files say, in the prompt; None: where the model says of itself that it helps.
     snippets: bool | None = None
 

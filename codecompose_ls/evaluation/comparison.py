@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from codecompose_ls.backends.local import LocalBackend
@@ -73,6 +74,7 @@ class Comparison:
         prior, find = prior_of(workspaces.locate), snippets_of(workspaces.locate)
         with closing(LocalBackend(model.folder, threads=self.settings.threads, prior_of=prior)) as backend:
             for arm_name, arm in arms.items():
+                enter = partial(workspaces.enter, session=arm.session)
                 # A slow machine must not change what is suggested.
                 beside = Beside(find, patience_ms=PATIENCE_MS)
                 with closing(Pipeline(NarrowedBackend(backend, arm), self.settings, beside=beside)) as pipeline:
@@ -82,7 +84,7 @@ class Comparison:
                         trigger=self.trigger,
                         arm=arm,
                         scorer=backend,
-                        enter=workspaces.enter if arm.index or arm.snippet_chars(backend) else None,
+                        enter=enter if arm.index or arm.snippet_chars(backend) else None,
                     )
                     outcomes += await self._ask(predictor, conditions | settings)
         return outcomes

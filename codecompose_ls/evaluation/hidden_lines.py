@@ -29,6 +29,15 @@ class Kind(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """A file that a person has just changed, as it was before and as it is now."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One question: `text` is the file without `hidden`, which stood at `offset` up to the end of its line.
 
@@ -42,12 +51,15 @@ class Case:
     text: str
     offset: int
     hidden: str
+    #: What was edited lately, the case's own file last (`sessions`).
+    edits: tuple[Edit, ...] = ()
 
     @property
     def id(self) -> str:
         """A name for the case that is the same in every run, and tells nothing of the code."""
         digest = hashlib.sha256()
-        for part in (self.project.name, self.path, self.kind.value, str(self.offset), self.hidden, self.text):
+        edits = [text for edit in self.edits for text in (edit.path, edit.before, edit.after)]
+        for part in (self.project.name, self.path, self.kind.value, str(self.offset), self.hidden, self.text, *edits):
             digest.update(f"{len(part)} {part}".encode(errors="surrogatepass"))
         return digest.hexdigest()[:16]
 

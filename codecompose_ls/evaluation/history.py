@@ -114,14 +114,15 @@ def without_twins(
         text = _text(project, path) if path in added else ""
         lines = text.split("\n") if is_written(path, text) else []
         numbers = frozenset(
-            number for number in added.get(path, ()) if number < len(lines) and _is_new(lines[number], known)
+            number for number in added.get(path, ()) if number < len(lines) and is_new(lines[number], known)
         )
         if numbers:
             kept[path] = numbers
     return kept
 
 
-def _is_new(line: str, known: frozenset[str]) -> bool:
+def is_new(line: str, known: frozenset[str]) -> bool:
+    """Return whether a line is long enough to have been written, and has no twin."""
     return sum(not character.isspace() for character in line) >= LEAST_VISIBLE and line.strip() not in known
 
 

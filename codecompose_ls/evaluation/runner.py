@@ -16,7 +16,6 @@ from codecompose_ls.evaluation.arms import Arm
 from codecompose_ls.evaluation.hidden_lines import Case
 from codecompose_ls.evaluation.journal import Journal
 from codecompose_ls.evaluation.metrics import edit_similarity, first_line, is_exact_match
-from codecompose_ls.evaluation.projects import Project
 from codecompose_ls.evaluation.results import Outcome
 from codecompose_ls.evaluation.workspaces import uri_of
 from codecompose_ls.types import CompletionRequest, Context, Document, Suggestion, Trigger
@@ -59,7 +58,7 @@ class Scorer(Protocol):
 class PipelinePredictor:
     """The pipeline that serves editors. Each case is a document of its own, closed again once it is answered.
 
-    `enter` is called with the project of a case when it is another than that of the case before.
+    `enter` is called with each case before it is put.
     """
 
     def __init__(
@@ -70,17 +69,15 @@ class PipelinePredictor:
         trigger: Trigger = Trigger.INVOKED,
         arm: Arm | None = None,
         scorer: Scorer | None = None,
-        enter: Callable[[Project], None] | None = None,
+        enter: Callable[[Case], None] | None = None,
     ) -> None:
         self.name = name
         self._pipeline, self._trigger = pipeline, trigger
         self._arm, self._scorer, self._enter = arm or Arm(), scorer, enter
-        self._project: Project | None = None
 
     def prepare(self, case: Case) -> None:
-        if self._enter is not None and self._project != case.project:
-            self._enter(case.project)
-        self._project = case.project
+        if self._enter is not None:
+            self._enter(case)
 
     async def predict(self, case: Case) -> Prediction:
         """Ask as an editor asks, and close the document, which makes the pipeline forget it.

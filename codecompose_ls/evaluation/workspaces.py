@@ -25,10 +25,22 @@ class Workspaces:
     def __init__(self) -> None:
         self._entered: tuple[Project, Workspace] | None = None
 
-    def enter(self, project: Project) -> None:
-        """Index a project, unless it is the one indexed last."""
-        if self._entered is None or self._entered[0] != project:
-            self._entered = project, index(project)
+    def enter(self, case: Case, *, session: bool = True) -> None:
+        """Index the project of a case, unless it is the one indexed last, and make the edits that came before it.
+
+        With `session` it is known that these were made just now.
+        """
+        if self._entered is None or self._entered[0] != case.project:
+            self._entered = case.project, index(case.project)
+        _, workspace = self._entered
+        for path in workspace.changed:
+            workspace.revert(path)
+        workspace.recent.forget()
+        for edit in case.edits:
+            if session:
+                workspace.recent.saw(edit.path, edit.before)
+            if edit.path != case.path:
+                workspace.update(edit.path, edit.after)
 
     def locate(self, context: Context) -> tuple[Workspace, str] | None:
         """Return the workspace that a document is in and its path there; None for an arm without index."""

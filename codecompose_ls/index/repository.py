@@ -11,7 +11,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from codecompose_ls import folders
@@ -26,7 +28,15 @@ RULE_FILES = frozenset((*IGNORE_FILES, PROJECT_FILE))
 #: Set by git around a hook, they would point to another repository than the one named.
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
 _SOURCES = [f":(icase)*{extension}" for language in LANGUAGES.values() for extension in language.extensions]
-_HUNK = re.compile(rb"@@ -\d+(?:,(?P<gone>\d+))? \+(?P<first>\d+)(?:,(?P<come>\d+))? @@")
+_HUNK = re.compile(rb"@@ -(?P<from>\d+)(?:,(?P<gone>\d+))? \+(?P<to>\d+)(?:,(?P<come>\d+))? @@")
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Lines of a file, from 0, that came in place of others: `old` are gone, `new` are there."""
+
+    old: range
+    new: range
 
 
 class Repository:
@@ -64,6 +74,10 @@ class Repository:
         """Return the ids of `head` and the commits on its first-parent line, newest first."""
         return self._git("rev-list", "--first-parent", head).decode().split()
 
+    def changes(self, old: str, new: str) -> list[str]:
+        """Return the commits since `old` up to `new` that have one parent, newest first."""
+        return self._git("rev-list", "--min-parents=1", "--max-parents=1", f"{old}..{new}").decode().split()
+
     def source_bytes(self, commit: str) -> int:
         """Return how much source code a commit has, in files small enough to be read."""
         sizes = []
@@ -94,6 +108,18 @@ class Repository:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
 
+    def texts(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+        """Return the texts of files at a commit; what is not there or not UTF-8 is left out."""
+        names = [path for path in paths if "\n" not in path]
+        asked = b"".join(os.fsencode(f"{commit}:{path}\n") for path in names)
+        found = zip(names, _batch(self._git("cat-file", "--batch", stdin=asked)), strict=True)
+        texts = {}
+        for path, content in found:
+            with suppress(UnicodeDecodeError):
+                if content is not None:
+                    texts[path] = content.decode("utf-8")
+        return texts
+
     def tree(self, commit: str, *, name: str) -> Path:
         """Return a folder called `name` in the cache with the sources at a commit: written whole or not at all."""
         extensions = sorted(extension for language in LANGUAGES.values() for extension in language.extensions)
@@ -119,10 +145,19 @@ class Repository:
 
         Files over the size that may be read, and those that a partial clone lacks, are left out.
         """
-        options = ("-r", "-p", "-M", "-U0", "--inter-hunk-context=0", "--no-color", "--no-ext-diff", "--no-textconv")
-        prefixes = ("--src-prefix=a/", "--dst-prefix=b/", "--diff-filter=d")
+        hunks = self.hunks(old, new, renames=True)
+        added = {path: frozenset(line for hunk in theirs for line in hunk.new) for path, theirs in hunks.items()}
+        return {path: lines for path, lines in added.items() if lines}
+
+    def hunks(self, old: str, new: str, *, renames: bool = False) -> dict[str, list[Hunk]]:
+        """Return what differs in each source file at `new`; a renamed file is a new one, unless renames are followed.
+
+        The same files are left out as in `added`.
+        """
+        options = ("-r", "-p", "-U0", "--inter-hunk-context=0", "--no-color", "--no-ext-diff", "--no-textconv")
+        prefixes = ("-M" if renames else "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", "--diff-filter=d")
         left_out = [f":(exclude,literal){path}" for path in self._unreadable(old, new)]
-        return _added(self._git("diff-tree", *options, *prefixes, old, new, "--", *_SOURCES, *left_out))
+        return _hunks(self._git("diff-tree", *options, *prefixes, old, new, "--", *_SOURCES, *left_out))
 
     def _unreadable(self, old: str, new: str) -> list[str]:
         """Return the changed source files that are too large or missing in one of two commits."""
@@ -180,19 +215,25 @@ def _batch(output: bytes) -> Iterator[bytes | None]:
             yield None
 
 
-def _added(diff: bytes) -> dict[str, frozenset[int]]:
+def _hunks(diff: bytes) -> dict[str, list[Hunk]]:
     """Read a diff without context; files whose names git has to quote (control characters) are left out."""
-    found: dict[str, set[int]] = {}
-    lines: set[int] = set()
+    found: dict[str, list[Hunk]] = {}
+    hunks: list[Hunk] = []
     skip = 0
     for line in diff.split(b"\n"):
         if skip and line[:1] in b"+-":
             skip -= 1
         elif line.startswith(b"+++ "):
             name = os.fsdecode(line[4:]).removesuffix("\t")
-            lines = found.setdefault(name[2:], set()) if name.startswith("b/") else set()
+            hunks = found.setdefault(name[2:], []) if name.startswith("b/") else []
         elif hunk := _HUNK.match(line):
-            first, come = int(hunk["first"]), int(hunk["come"] or 1)
-            skip = int(hunk["gone"] or 1) + come
-            lines |= set(range(first - 1, first - 1 + come))
-    return {path: frozenset(numbers) for path, numbers in found.items() if numbers}
+            gone, come = int(hunk["gone"] or 1), int(hunk["come"] or 1)
+            skip = gone + come
+            hunks.append(Hunk(_lines(int(hunk["from"]), gone), _lines(int(hunk["to"]), come)))
+    return found
+
+
+def _lines(first: int, count: int) -> range:
+    """Return lines from 0; of none, git names the line before, from 1."""
+    start = first if count == 0 else first - 1
+    return range(start, start + count)

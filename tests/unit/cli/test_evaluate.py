@@ -74,25 +74,45 @@ def test_no_code_leaves_unless_it_is_asked_for(folder: Path, tmp_path: Path) -> 
     assert "compute" in (tmp_path / "report" / "results.json").read_text()
 
 
-def test_history_of_a_repository(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    repository = folder / "one"
+@pytest.fixture
+def repository(folder: Path) -> Path:
+    """Two commits; the second adds a line to each of two files."""
+    root = folder / "one"
 
     def git(*arguments: str) -> None:
-        subprocess.run(
-            ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=b", *arguments], check=True
-        )
+        subprocess.run(["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=b", *arguments], check=True)
 
     git("init", "--quiet")
     git("add", ".")
     git("commit", "--quiet", "--message", "first")
-    (repository / "m0.py").write_text("later = compute(9, scale=2)\n" + (repository / "m0.py").read_text())
+    for name, line in (("m0.py", "later = compute(9, scale=2)\n"), ("m1.py", "latest = compute(10, scale=2)\n")):
+        (root / name).write_text(line + (root / name).read_text())
     git("commit", "--quiet", "--all", "--message", "second")
+    return root
+
+
+def test_sessions_of_a_repository(
+    repository: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["evaluate", str(repository), "--since", "HEAD~1", "--sessions", "--model", str(tiny)]
+    assert main([*asked, "--arms", "full,no-session", "--output", str(tmp_path / "report")]) == 0
+    results = Results.load(tmp_path / "report")
+    assert results.conditions["sessions"] is True
+    # One line of each kind from the one commit.
+    assert {(one.predictor, one.kind) for one in results.outcomes} == {
+        (predictor, kind) for predictor in ("tiny", "tiny no-session") for kind in ("mid_line", "line_start")
+    }
+    assert len(results.outcomes) == 4
+    assert "no-session" in capsys.readouterr().out
+
+
+def test_history_of_a_repository(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(repository), "--since", "HEAD~1", "--no-model", "--json"]) == 0
     printed = capsys.readouterr()
     found = json.loads(printed.out)
-    assert [row["n"] for row in found["rows"]] == [1]
-    assert (found["conditions"]["history"]["one"]["added"], found["conditions"]["history"]["one"]["asked"]) == (1, 1)
-    assert "1 of 1 lines added" in printed.err
+    assert max(row["n"] for row in found["rows"]) == 2
+    assert (found["conditions"]["history"]["one"]["added"], found["conditions"]["history"]["one"]["asked"]) == (2, 2)
+    assert "2 of 2 lines added" in printed.err
 
 
 @pytest.mark.parametrize(
@@ -104,6 +124,7 @@ def test_history_of_a_repository(folder: Path, capsys: pytest.CaptureFixture[str
         (["one", "--cases", "0"], "at least 1"),
         (["one", "--arms", "no-such"], "no arm 'no-such'"),
         (["one", "--since", "1d"], "no git repository"),
+        (["one", "--sessions"], "--sessions needs --since"),
         (["one", "--model", "nowhere"], "no model 'nowhere'"),
     ],
 )

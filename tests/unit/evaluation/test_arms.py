@@ -25,9 +25,10 @@ from tests.fakes import FakeBackend
         ("no-snippets", Arm(snippets=False)),
         ("full+snippets", Arm(snippets=True)),
         ("no-index+snippets", Arm(index=False, snippets=True)),
-        ("prefix", Arm(suffix=False, metadata=False, index=False, snippets=False)),
-        ("prefix+suffix", Arm(metadata=False, index=False, snippets=False)),
-        ("prefix+metadata+suffix+index+snippets", Arm(snippets=True)),
+        ("no-session", Arm(session=False)),
+        ("prefix", Arm(suffix=False, metadata=False, index=False, session=False, snippets=False)),
+        ("prefix+suffix", Arm(metadata=False, index=False, session=False, snippets=False)),
+        ("prefix+metadata+suffix+index+session+snippets", Arm(snippets=True)),
     ],
 )
 def test_arms_by_name(name: str, arm: Arm) -> None:

@@ -107,15 +107,15 @@ async def test_an_automatic_trigger_may_stay_silent_and_an_invoked_one_may_not()
     assert (await predictors[Trigger.INVOKED].predict(short)).text == "sys.argv"
 
 
-def test_a_project_is_entered_once_in_a_row() -> None:
+def test_each_case_is_entered() -> None:
     entered: list[str] = []
     predictor = PipelinePredictor(
-        Pipeline(FakeBackend(), Settings()), name="base", enter=lambda project: entered.append(project.name)
+        Pipeline(FakeBackend(), Settings()), name="base", enter=lambda case: entered.append(case.project.name)
     )
     other = Project("q", Path("/elsewhere"), ())
     for project in (PROJECT, PROJECT, other, PROJECT):
         predictor.prepare(case("x", project=project))
-    assert entered == ["p", "q", "p"]
+    assert entered == ["p", "p", "q", "p"]
 
 
 class Listener:

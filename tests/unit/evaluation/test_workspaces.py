@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.completion.pipeline import Pipeline
-from codecompose_ls.evaluation.hidden_lines import Case, Kind
+from codecompose_ls.evaluation.hidden_lines import Case, Edit, Kind
 from codecompose_ls.evaluation.projects import project_at
 from codecompose_ls.evaluation.runner import PipelinePredictor
 from codecompose_ls.evaluation.workspaces import Workspaces
@@ -52,7 +53,7 @@ async def test_a_model_that_knows_nothing_completes_from_the_workspace(case: Cas
 def test_a_document_is_found_by_its_path_in_the_project(case: Case) -> None:
     workspaces = Workspaces()
     assert workspaces.locate(Context("python", "", "", "", uri="hidden-line:///project/asked.py")) is None
-    workspaces.enter(case.project)
+    workspaces.enter(case)
     found = workspaces.locate(Context("python", "", "", "", uri="hidden-line:///project/asked.py"))
     assert found is not None
     assert found[1] == "asked.py"
@@ -62,11 +63,36 @@ def test_a_document_is_found_by_its_path_in_the_project(case: Case) -> None:
 
 def test_the_same_project_is_indexed_once(case: Case) -> None:
     workspaces = Workspaces()
-    workspaces.enter(case.project)
+    workspaces.enter(case)
     context = Context("python", "", "", "", uri="hidden-line:///project/asked.py")
     before = workspaces.locate(context)
-    workspaces.enter(case.project)
+    workspaces.enter(case)
     after = workspaces.locate(context)
     assert before is not None
     assert after is not None
     assert before[0] is after[0]
+
+
+def test_edits_that_came_before_a_case_are_made_for_it_alone(case: Case) -> None:
+    workspaces = Workspaces()
+    edited = KNOWN + "logger.info('typed lately')\n"
+    mine = Edit("asked.py", "import logging\n", ASKED)
+    session = replace(case, edits=(Edit("known.py", KNOWN, edited), Edit("new.py", "", "new = 1\n"), mine))
+    context = Context("python", "", "", "", uri="hidden-line:///project/asked.py")
+
+    workspaces.enter(session)
+    workspace, path = workspaces.locate(context) or (None, "")
+    assert workspace is not None
+    assert workspace.paths() == ["asked.py", "known.py", "new.py"]
+    newer, _ = workspace.view().sources[-1]
+    assert newer.fresh is not None
+    assert workspace.vocabulary.decode(newer.tokens[newer.fresh].tolist()) == "logger.info('typed lately')\nnew = 1\n"
+    assert workspace.fresh(path, "import logging\nline = 1\n", "\n")[0] is not None
+
+    workspaces.enter(session, session=False)
+    newer, _ = workspace.view().sources[-1]
+    assert newer.fresh is None
+    assert workspace.fresh(path, "import logging\nline = 1\n", "\n") == (None, None)
+
+    workspaces.enter(case)
+    assert workspace.paths() == ["asked.py", "known.py"]
