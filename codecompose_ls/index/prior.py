@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -125,10 +125,8 @@ class WorkspacePrior:
     def _by_token(self, votes: Votes) -> Found:
         """Return the votes by the tokens that the continuations begin with."""
         by_token: dict[int, float] = defaultdict(float)
-        for line, vote in votes.votes.items():
-            if line == "\n":
-                by_token[self._end] += vote
-            elif line and (token := self._first(line)) is not None:
+        for token, vote in zip(self._firsts(votes.votes), votes.votes.values(), strict=True):
+            if token is not None:
                 by_token[token] += vote
         # The end of a line is no answer to begin with, and over several lines it is left to the model.
         ended = by_token.pop(self._end, 0.0) if self._multiline or not self._generated else 0.0
@@ -140,11 +138,16 @@ class WorkspacePrior:
         within_line = total / (total + ended) if self._generated else 1.0
         return Found(ids, shares / total, votes.strength + math.log(total), within_line)
 
+    def _firsts(self, lines: Collection[str]) -> Iterator[int | None]:
+        """Yield the token that each line begins with, if one can be told; its end's is the one that ends an answer."""
+        heads = {} if self._decoder.unfinished else {line: head[0] for line in lines if (head := _FIRST.match(line))}
+        firsts = dict(zip(heads, self._tokenizer.firsts(heads.values()), strict=True))
+        for line in lines:
+            yield self._end if line == "\n" else firsts[line] if line in firsts else self._first(line)
+
     def _first(self, line: str) -> int | None:
         """Return the token that writes the beginning of a line, or goes on with its first character's bytes."""
         written = self._decoder.unfinished
-        if not written and (head := _FIRST.match(line)):
-            return self._tokenizer.first(head[0])
         for token in self._tokenizer.encode(line):
             if not written:
                 return token

@@ -5,11 +5,11 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from codecompose_ls.errors import ModelError
 from codecompose_ls.types import Opening
 
-#: Lines whose ids are remembered, 0.5 KB each.
-LINES = 5_000
+T = TypeVar("T")
+
+#: Lines whose ids are remembered, and beginnings whose first id is; 0.5 KB and 0.1 KB each.
+LINES, FIRSTS = 5_000, 30_000
 #: A line, with the breaks before it.
 _LINE = re.compile(r"\n+[^\n]*|[^\n]+")
 #: Characters of every kind that patterns tell apart.
@@ -46,35 +48,23 @@ class Tokenizer:
             raise ModelError(f"{path} is of a kind we cannot serve: we know byte-level BPE and SentencePiece")
         self._library.encode_special_tokens = True
         self._is_linewise = _is_linewise(self._library)
-        self._lines: dict[str, list[int]] = {}
-        #: The first id of a text that has one; remembered, so only for pieces that come again and again.
-        self.first: Callable[[str], int] = lru_cache(maxsize=50_000)(self._first)
+        self._lines: _Memory[list[int]] = _Memory(self._library, lambda encoded: list(encoded.ids), most=LINES)
+        self._firsts = _Memory(self._library, lambda encoded: int(encoded.ids[0]), most=FIRSTS)
         added = self._library.get_added_tokens_decoder().items()
         self._added = {number: b"" if token.special else token.content.encode() for number, token in added}
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`, no special token among them."""
         text = _without_halves(text)
-        return self._encode_lines(_LINE.findall(text)) if self._is_linewise else self._encode_whole(text)
-
-    def _first(self, text: str) -> int:
-        return self._encode_whole(_without_halves(text))[0]
-
-    def _encode_whole(self, text: str) -> list[int]:
+        if self._is_linewise:
+            # While somebody types, all lines are remembered but one.
+            return list(chain.from_iterable(self._lines.recall(_LINE.findall(text))))
         ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
 
-    def _encode_lines(self, lines: Sequence[str]) -> list[int]:
-        """Return the ids of the lines of a text, all but one of which are known while somebody types."""
-        known = {line: self._lines.get(line) for line in lines}
-        if new := [line for line, ids in known.items() if ids is None]:
-            # The library lets other threads run Python meanwhile, as it does not for a single text.
-            fresh = [encoded.ids for encoded in self._library.encode_batch(new, add_special_tokens=False)]
-            known.update(zip(new, fresh, strict=True))
-            if len(self._lines) + len(new) > LINES:
-                self._lines.clear()
-            self._lines.update(zip(new, fresh, strict=True))
-        return [number for line in lines for number in known[line] or ()]
+    def firsts(self, texts: Iterable[str]) -> list[int]:
+        """Return the first id of each text, all of which have one; remembered, so for what comes again and again."""
+        return self._firsts.recall([_without_halves(text) for text in texts])
 
     def has_token(self, name: str) -> bool:
         return self._library.token_to_id(name) is not None
@@ -113,6 +103,26 @@ class Tokenizer:
 
     def decoder(self) -> Decoder:
         return Decoder(self)
+
+
+class _Memory(Generic[T]):
+    """What is wanted of the encodings of texts; when there are too many, all are forgotten."""
+
+    def __init__(self, library: Any, want: Callable[[Any], T], *, most: int) -> None:
+        self._library, self._want, self._most = library, want, most
+        self._known: dict[str, T] = {}
+
+    def recall(self, texts: Sequence[str]) -> list[T]:
+        """Return it for each text; those that are new are encoded together."""
+        known = self._known
+        if new := [text for text in dict.fromkeys(texts) if text not in known]:
+            # The library lets other threads run Python meanwhile, as it does not for a single text.
+            batch = self._library.encode_batch(new, add_special_tokens=False)
+            if len(known) + len(new) > self._most:
+                # Another dictionary, since another thread may be reading this one.
+                known = self._known = {text: known[text] for text in texts if text in known}
+            known.update(zip(new, map(self._want, batch), strict=True))
+        return [known[text] for text in texts]
 
 
 class Decoder:

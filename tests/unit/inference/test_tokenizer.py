@@ -47,6 +47,22 @@ def test_lines_have_the_ids_that_they_have_in_their_text(tiny: Path, tokenizer: 
     assert tokenizer.encode(text) == library.encode(text).ids  # now remembered
 
 
+def test_the_first_ids_of_texts_are_those_that_they_begin_with(tokenizer: Tokenizer) -> None:
+    texts = ["value = 1", " return", "value = 1", "\ud83d", "(é"]
+    assert tokenizer.firsts(texts) == [tokenizer.encode(text)[0] for text in texts]
+    assert tokenizer.firsts([]) == []
+
+
+def test_what_is_remembered_has_a_limit(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codecompose_ls.inference.tokenizer.LINES", 3)
+    text = "a = 1\nb = 2\nc = 3\nd = 4\n"
+    expected = Library.from_file(str(tiny / "tokenizer.json")).encode(text).ids
+    tokenizer = Tokenizer(tiny / "tokenizer.json")
+    for _ in range(3):
+        assert tokenizer.encode(text) == expected
+        assert tokenizer.encode("x\ny\n") == tokenizer.encode("x") + tokenizer.encode("\ny") + tokenizer.encode("\n")
+
+
 @pytest.mark.parametrize("text", ["a \n\nb", "a\n\n", " \n "])
 def test_a_piece_that_reaches_into_the_next_line_stays_whole(tmp_path: Path, text: str) -> None:
     # GPT-2's pattern takes a space and the break after it together, if another break follows.
