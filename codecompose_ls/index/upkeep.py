@@ -54,13 +54,13 @@ class Upkeep:
         for path, text in [*self._texts.items()]:
             self.take(path, text)
 
-    def take(self, path: str, text: str) -> None:
-        """Take what the editor has of a file."""
+    def take(self, path: str, text: str, *, first: str | None = None) -> None:
+        """Take what the editor has of a file; what it had at `first`, if that was something else, was not typed."""
         self._texts.pop(path, None)
         if not self._reader.admits(path, text):
             self.workspace.remove(path)
             return
-        self._recent.saw(path, text)
+        self._recent.saw(path, text if first is None else first)
         if not (self._stored and self._is_on_disk(path, text)):
             self._texts[path] = text
         self._bring(self.workspace, path)

@@ -62,9 +62,9 @@ class Folder:
         """What is known; None in the first moment."""
         return self._upkeep.workspace if self._upkeep else None
 
-    def take(self, path: str, text: str) -> None:
-        """Take what the editor has of a file."""
-        self._do(lambda upkeep: upkeep.take(path, text))
+    def take(self, path: str, text: str, *, first: str | None = None) -> None:
+        """Take what the editor has of a file, and had at first."""
+        self._do(lambda upkeep: upkeep.take(path, text, first=first))
 
     def release(self, path: str) -> None:
         """Take what is on disk, since the editor has nothing else any more."""

@@ -48,6 +48,8 @@ class Indexes:
         self._outside: Ignore | None = None
         self._open: set[str] = set()
         self._edited: set[str] = set()
+        #: What opened documents held, as long as their folders do not know.
+        self._first: dict[str, str] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def locate(self, context: Context) -> tuple[Workspace, str] | None:
@@ -86,6 +88,9 @@ class Indexes:
         self._open.add(uri)
         # A folder of its own, should it need one, has to be there for its first suggestion.
         self._find(uri, make=True)
+        document = self._documents().opened(uri)
+        if document:
+            self._first[uri] = document.source
         self.edited(uri)
 
     def edited(self, uri: str) -> None:
@@ -108,6 +113,7 @@ class Indexes:
         """Only what is on disk counts."""
         self._open.discard(uri)
         self._edited.discard(uri)
+        self._first.pop(uri, None)
         folder, path = self._find(uri)
         if folder:
             folder.release(path)
@@ -150,7 +156,7 @@ class Indexes:
             document = self._documents().opened(uri)
             folder, path = self._find(uri, make=True)
             if folder and document:
-                folder.take(path, document.source)
+                folder.take(path, document.source, first=self._first.pop(uri, None))
 
     def _find(self, uri: str, *, make: bool = False) -> tuple[Folder | None, str]:
         """Return the folder that a document belongs to, None for what no folder takes, and its path there."""

@@ -75,6 +75,11 @@ def test_what_was_typed_since_a_file_was_opened_is_known_whatever_becomes_of_it(
     assert typed_lately(upkeep) == "gamma = 3\ndelta = 4\n"
 
 
+def test_what_was_typed_before_the_index_hears_of_a_file_counts(upkeep: Upkeep) -> None:
+    upkeep.take("a.py", "alpha = 1\ngamma = 3\n", first="alpha = 1\n")
+    assert typed_lately(upkeep) == "gamma = 3\n"
+
+
 def test_what_other_programs_write_was_not_typed(upkeep: Upkeep, root: Path) -> None:
     write(root, "a.py", "alpha = 1\ngamma = 3\n")
     upkeep.refresh(["a.py"])
