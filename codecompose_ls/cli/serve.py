@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import socket
 import sys
 from pathlib import Path
@@ -58,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
             # Whoever names a model wants to know now if it cannot be served, and no first request to wait for it.
             catalogue.preload(names)
         _say(args, listener, made_up, names)
-        uvicorn.Server(config).run([listener])
+        with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
+            uvicorn.Server(config).run([listener])
     return 0
 
 

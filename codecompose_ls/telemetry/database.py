@@ -17,7 +17,7 @@ Migration = Callable[[sqlite3.Connection], object]
 MIGRATIONS: dict[str, Migration] = {}
 
 #: How long one server waits for another's write.
-_BUSY_S = 5.0
+_BUSY_S = 20.0
 
 
 def migration(apply: Migration) -> Migration:
