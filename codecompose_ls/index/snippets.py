@@ -37,6 +37,7 @@ SATURATION = 1.2
 #: Room for less than so many characters is none; passages that are tried whether they fit.
 SHORTEST, TRIES = 40, 12
 
+_SPACE = re.compile(r"\s*")
 _OPENING, _CLOSING = frozenset("(["), frozenset(")]")
 _NAME = re.compile(r"[^\W\d]\w{2,}")
 _DEFINING = ("def", "class", "function", "func", "fn", "struct", "enum", "trait", "interface", "type", "protocol")
@@ -211,12 +212,15 @@ class _Shelf:
         path, decode = passage.path, self._workspace.vocabulary.decode
         if path not in self._texts:
             self._texts[path] = (self._workspace.text(path) or "").replace("\r\n", "\n")
-        text = self._texts[path]
-        lines = [re.escape(decode(line)) for line in passage.lines]
-        for found in re.finditer(r"\n\s*".join(lines) + "$", text, re.MULTILINE):
-            start = text.rfind("\n", 0, found.start()) + 1
-            if not text[start : found.start()].strip():
-                return start, found.end()
+        text, lines = self._texts[path], [decode(line) for line in passage.lines]
+        at = text.find(lines[0]) if lines else -1
+        while at >= 0:
+            start, end = text.rfind("\n", 0, at) + 1, at
+            for line in lines:
+                end = _line_end(text, line, end)
+            if end >= 0 and not text[start:at].strip():
+                return start, end
+            at = text.find(lines[0], at + 1)
         return None
 
 
@@ -231,6 +235,14 @@ def _passage(files: Files, start: int, *, end: int) -> _Passage:
             break  # another file begins
         lines.append(files.tokens[at + 1 : to].tolist())
     return _Passage(files.paths[int(files.file_of(breaks[first : first + 1])[0])], [line for line in lines if line])
+
+
+def _line_end(text: str, line: str, at: int) -> int:
+    """Return where a line ends that is the next after a place, space aside; -1 if another one is."""
+    space = _SPACE.match(text, at) if at >= 0 else None
+    start = space.end() if space else at
+    end = start + len(line)
+    return end if space and text.startswith(line, start) and text[end : end + 1] in ("", "\n") else -1
 
 
 def _places(files: Files, number: int) -> Places:
