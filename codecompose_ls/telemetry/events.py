@@ -34,6 +34,10 @@ class Kind(str, Enum):
     TYPED_OVER = "typed over"
     RETAINED = "retained"
     TYPED = "typed"
+    #: An assistant ran: `source` is its name, `latency_ms` to its first text. No figure of suggestions counts these.
+    ASSISTED = "assisted"
+    ASSIST_APPLIED = "assist applied"
+    ASSIST_DISMISSED = "assist dismissed"
 
 
 #: What can become of a request.
