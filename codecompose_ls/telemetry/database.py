@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ MIGRATIONS: dict[str, Migration] = {}
 
 #: How long one server waits for another's write.
 _BUSY_S = 20.0
+_RETRY_S = 0.01
 
 
 def migration(apply: Migration) -> Migration:
@@ -65,7 +67,7 @@ def connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         # In WAL mode this keeps the file whole through a crash; a power cut may cost the last batches.
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection)
@@ -73,6 +75,19 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL mode. SQLite does not wait here for others who are opening the same new file, so we do."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= until:
+                raise
+            time.sleep(_RETRY_S)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
