@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check editors servers wheel clean
+.PHONY: help demo test test-all test-edges check editors servers wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,8 +15,10 @@ demo: .venv/run ## watch real code being completed by the shipped model
 test: .venv/dev ## unit tests and the server over stdio
 	@$(BIN)/python -m pytest
 
-test-all: .venv/dev check editors servers ## everything: style, types, unit, stdio, real editors, real model servers
-	@$(BIN)/python -m pytest tests/unit tests/lsp tests/editors tests/architectures tests/servers
+test-all: test test-edges ## everything
+
+test-edges: .venv/dev check editors servers ## style, types, every architecture, real editors, real model servers
+	@$(BIN)/python -m pytest tests/editors tests/architectures tests/servers
 
 check: .venv/dev ## style, types, import layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
