@@ -13,7 +13,7 @@ import numpy as np
 from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.coverage import at_coverage, brier, precision_coverage
 from codecompose_ls.evaluation.metrics import Sums, bootstrap, holm, mcnemar, percentile, wilson
-from codecompose_ls.evaluation.results import ALL, Comparison, Outcome, Results, Row
+from codecompose_ls.evaluation.results import ALL, Outcome, Pair, Results, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -102,7 +102,7 @@ def _ratio(sums: Sums, part: int, whole: int) -> Sums:
     return ratio
 
 
-def comparisons(outcomes: Sequence[Outcome]) -> list[Comparison]:
+def comparisons(outcomes: Sequence[Outcome]) -> list[Pair]:
     """Compare every two predictors on the cases that both were asked, kind by kind and over all kinds."""
     hits: dict[str, dict[str, bool]] = defaultdict(dict)
     kinds: dict[str, str] = {}
@@ -110,13 +110,13 @@ def comparisons(outcomes: Sequence[Outcome]) -> list[Comparison]:
         hits[outcome.predictor][outcome.case] = outcome.hit
         kinds[outcome.case] = outcome.kind
     several = len(set(kinds.values())) > 1
-    found: list[Comparison] = []
+    found: list[Pair] = []
     for kind in (*((ALL,) if several else ()), *sorted(set(kinds.values()))):
         found += _compared(hits, kind, [case for case, of in kinds.items() if kind in (ALL, of)])
     return found
 
 
-def _compared(hits: dict[str, dict[str, bool]], kind: str, cases: Sequence[str]) -> list[Comparison]:
+def _compared(hits: dict[str, dict[str, bool]], kind: str, cases: Sequence[str]) -> list[Pair]:
     pairs = list(combinations(hits, 2))
     tests = []
     for first, second in pairs:
@@ -124,7 +124,7 @@ def _compared(hits: dict[str, dict[str, bool]], kind: str, cases: Sequence[str])
         tests.append(mcnemar([hits[first][case] for case in both], [hits[second][case] for case in both]))
     corrected = holm([test.p_value for test in tests])
     return [
-        Comparison(*pair, kind, test.n, test.only_first, test.only_second, test.p_value, p_holm)
+        Pair(*pair, kind, test.n, test.only_first, test.only_second, test.p_value, p_holm)
         for pair, test, p_holm in zip(pairs, tests, corrected, strict=True)
     ]
 
@@ -188,7 +188,7 @@ def precision(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-def sentence(comparison: Comparison) -> str:
+def sentence(comparison: Pair) -> str:
     """Say a comparison in one line."""
     kind = "all kinds" if comparison.kind == ALL else comparison.kind
     return (

@@ -93,7 +93,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Pair:
     """Two predictors on the same n cases of one kind: how often only one of them was right.
 
     `p_value` is of McNemar's exact test, `p_holm` the same corrected for all pairs compared on these cases.
@@ -115,7 +115,7 @@ class Results:
 
     conditions: dict[str, Any]
     rows: tuple[Row, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Pair, ...]
     outcomes: tuple[Outcome, ...]
     version: int = VERSION
 
@@ -143,7 +143,7 @@ class Results:
             return cls(
                 conditions=value["conditions"],
                 rows=tuple(map(Row.from_json, value["rows"])),
-                comparisons=tuple(Comparison(**item) for item in value["comparisons"]),
+                comparisons=tuple(Pair(**item) for item in value["comparisons"]),
                 outcomes=tuple(map(Outcome.from_json, value["outcomes"])),
             )
         except OSError as error:

@@ -24,7 +24,7 @@ from codecompose_ls.evaluation.html.tables import (
 )
 from codecompose_ls.evaluation.html.view import View
 from codecompose_ls.evaluation.metrics import percentile
-from codecompose_ls.evaluation.results import ALL, Comparison, Outcome, Row
+from codecompose_ls.evaluation.results import ALL, Outcome, Pair, Row
 
 #: Below this Holm-corrected p-value a difference is called one.
 SIGNIFICANT = 0.05
@@ -119,7 +119,7 @@ def _comparisons(view: View) -> Element | None:
     )
 
 
-def _compared(comparisons: Sequence[Comparison]) -> Element:
+def _compared(comparisons: Sequence[Pair]) -> Element:
     heads = ("A", "B", "kind", "n", "A alone right", "B alone right", "A − B", "p", "p (Holm)", "better")
     rows = [
         (
@@ -139,7 +139,7 @@ def _compared(comparisons: Sequence[Comparison]) -> Element:
     return laid_out(heads, rows)
 
 
-def _verdict(one: Comparison) -> str:
+def _verdict(one: Pair) -> str:
     if one.p_holm >= SIGNIFICANT:
         return "not shown"
     return "A" if one.only_first > one.only_second else "B"

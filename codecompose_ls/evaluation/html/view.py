@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from codecompose_ls.evaluation.results import ALL, Comparison, Outcome, Results, Row
+from codecompose_ls.evaluation.results import ALL, Outcome, Pair, Results, Row
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class View:
         rows = [row for row in self.results.rows if len(self.projects) < 2 or row.project == ALL]
         return sorted(rows, key=lambda row: (row.kind != ALL, row.kind, row.language != ALL, row.language))
 
-    def comparisons(self) -> tuple[list[Comparison], list[Comparison]]:
+    def comparisons(self) -> tuple[list[Pair], list[Pair]]:
         """Return the comparisons over all kinds, and those by kind; the latter first where there is but one kind."""
         over_all = [one for one in self.results.comparisons if one.kind == ALL]
         by_kind = [one for one in self.results.comparisons if one.kind != ALL]

@@ -9,7 +9,7 @@ import pytest
 
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.metrics import Interval
-from codecompose_ls.evaluation.results import ALL, FILE, Comparison, Outcome, Results, Row
+from codecompose_ls.evaluation.results import ALL, FILE, Outcome, Pair, Results, Row
 
 OUTCOME = Outcome(
     predictor="base",
@@ -46,7 +46,7 @@ ROW = Row(
     p95_ms=31.5,
     reasons={"empty": 2},
 )
-RESULTS = Results({"seed": 0}, (ROW,), (Comparison("base", "floor", ALL, 10, 4, 1, 0.375, 0.75),), (OUTCOME,))
+RESULTS = Results({"seed": 0}, (ROW,), (Pair("base", "floor", ALL, 10, 4, 1, 0.375, 0.75),), (OUTCOME,))
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
