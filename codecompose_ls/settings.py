@@ -56,11 +56,12 @@ class Settings:
     backend_fallback: bool = _setting(True, "complete with the model on this machine while the server is down")
     chat: str = _setting(
         "none",
-        "who answers the assistants: a server that speaks this protocol and is sent the code",
-        choices=("none", *PROTOCOLS),
+        "who answers the assistants: a chat model on this machine, or a server that speaks this protocol and is sent "
+        "the code",
+        choices=("none", "local", *PROTOCOLS),
     )
     chat_url: str = _setting("", "that server's address; empty: its usual one on this machine")
-    chat_model: str = _setting("", "the model's name on that server")
+    chat_model: str = _setting("", "the model's name on that server; for 'local' its folder or name on this machine")
     multi_line: str = _setting("scope", "where more than one line is suggested", choices=("scope", "never"))
     max_tokens: int = _setting(64, "longest suggestion, in tokens", low=1, high=512)
     eagerness: str = _setting(

@@ -63,15 +63,32 @@ def connect_remote(settings: Settings) -> RemoteBackend:
 
 
 def connect_chat(settings: Settings) -> Chat | None:
-    """Return the model that the assistants talk to; None where the settings name none. Raises `InputError`."""
+    """Return the model that the assistants talk to; None where the settings name none. Nothing is loaded or asked yet.
+
+    Raises `InputError`, and for a model on this machine `ModelError` and `MissingExtraError`.
+    """
     if settings.chat == NONE:
         return None
+    if settings.chat == LOCAL:
+        return _local_chat(settings)
     from codecompose_ls.backends.chat import PATIENCE, RemoteChat
 
     dialect = dialect_of(settings.chat)
     url = _address(settings.chat_url, dialect, setting="chat_url")
     model = _named(settings.chat_model, dialect, setting="chat_model", protocol=settings.chat)
     return RemoteChat(_client(url, PATIENCE), dialect, name=_title(model or settings.chat, url), model=model)
+
+
+def _local_chat(settings: Settings) -> Chat:
+    from codecompose_ls.backends.local_chat import LocalChat
+    from codecompose_ls.backends.on_disk import check_chat
+    from codecompose_ls.models.names import resolve
+
+    if not settings.chat_model:
+        raise InputError("chat = 'local' needs the setting 'chat_model': a chat model's folder or name")
+    folder = resolve(settings.chat_model)
+    check_chat(folder)
+    return LocalChat(folder, threads=settings.threads)
 
 
 def dialect_of(protocol: str) -> Dialect:
