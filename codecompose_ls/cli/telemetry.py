@@ -10,7 +10,8 @@ from dataclasses import asdict
 from codecompose_ls.cli import COMMANDS
 from codecompose_ls.errors import InputError
 from codecompose_ls.telemetry import database
-from codecompose_ls.telemetry.summary import Summary, export, summary
+from codecompose_ls.telemetry.metrics import Metrics
+from codecompose_ls.telemetry.summary import export, summary
 
 HELP = COMMANDS["telemetry"]
 EXAMPLE = "codecompose-ls telemetry summary --json"
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _table(figures: Summary) -> str:
+def _table(figures: Metrics) -> str:
     rows: list[tuple[str, str]] = []
     for name, value in asdict(figures).items():
         if isinstance(value, dict):

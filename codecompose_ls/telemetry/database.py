@@ -1,6 +1,7 @@
-"""Database: the SQLite file of events, its schema and how it came about.
+"""Database: the SQLite file of events, suggestions' states and sums, its schema and how it came about.
 
-The schema is a list of named migrations that only grows; each is applied once, and the file remembers which.
+The schema is a list of named migrations that only grows; each is applied once, and the file remembers which. Events
+that an older version wrote, before the migration or beside a newer one, are entered when the file is opened next.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from contextlib import closing
 from pathlib import Path
 
 from codecompose_ls import folders
+from codecompose_ls.telemetry import entries
 
 Migration = Callable[[sqlite3.Connection], object]
 MIGRATIONS: dict[str, Migration] = {}
 
 #: How long one server waits for another's write.
 _BUSY_S = 20.0
+#: 1 MB: milliseconds of work.
+_FEW_PAGES = 256
 _RETRY_S = 0.01
 
 
@@ -53,6 +57,29 @@ def m001_event(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX event_suggestion ON event (suggestion) WHERE suggestion IS NOT NULL")
 
 
+@migration
+def m002_ledger(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE event RENAME COLUMN id TO number")
+    # No id: not entered yet.
+    connection.execute("ALTER TABLE event ADD COLUMN id TEXT")
+    connection.execute("ALTER TABLE event ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE event ADD COLUMN decision_ms REAL")
+    for name in ("editor", "cohort", "user"):
+        connection.execute(f"ALTER TABLE event ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+    connection.execute("CREATE UNIQUE INDEX event_id ON event (id)")
+    connection.execute("CREATE TABLE suggestion (id TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL)")
+    connection.execute("CREATE INDEX suggestion_at ON suggestion (at)")
+    connection.execute(
+        """
+        CREATE TABLE bucket (
+            day TEXT, language TEXT, model TEXT, position TEXT, editor TEXT, cohort TEXT, user TEXT,
+            counters TEXT NOT NULL,
+            PRIMARY KEY (day, language, model, position, editor, cohort, user)
+        ) WITHOUT ROWID
+        """
+    )
+
+
 def default_path() -> Path:
     """Return where the user's database is."""
     return folders.data() / "telemetry.sqlite3"
@@ -67,10 +94,13 @@ def connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
+        # Of a new file: pages that fall free can then be given back a few at a time.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _write_ahead(connection)
         # In WAL mode this keeps the file whole through a crash; a power cut may cost the last batches.
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection)
+        catch_up(connection)
     except BaseException:
         connection.close()
         raise
@@ -101,8 +131,15 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT INTO migration VALUES (?)", (name,))
 
 
+def catch_up(connection: sqlite3.Connection) -> None:
+    """Enter the events that an older version left, in steps, so that nobody waits for all of them."""
+    while connection.execute("SELECT 1 FROM event WHERE id IS NULL LIMIT 1").fetchone():
+        with Transaction(connection):
+            entries.enter_left(connection)
+
+
 def purge(path: Path) -> int:
-    """Delete all events, or a file that is no database of ours; return how many events there were.
+    """Delete all events and sums, or a file that is no database of ours; return how many events there were.
 
     A server that runs goes on counting, from nothing. Raises sqlite3.Error and OSError.
     """
@@ -111,7 +148,9 @@ def purge(path: Path) -> int:
     try:
         with closing(connect(path)) as connection:
             count = int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
-            connection.execute("DELETE FROM event")
+            with Transaction(connection):
+                for table in ("event", "suggestion", "bucket"):
+                    connection.execute(f"DELETE FROM {table}")
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return count
@@ -121,6 +160,16 @@ def purge(path: Path) -> int:
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         return 0
+
+
+def shrink(connection: sqlite3.Connection) -> None:
+    """Give a few free pages back to the disk, where more than a tenth of the file is free; nobody waits for long.
+
+    A file of the first version keeps its size and uses its free pages again, until a purge.
+    """
+    pages, free = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count"))
+    if free > max(_FEW_PAGES, pages // 10):
+        connection.execute(f"PRAGMA incremental_vacuum({_FEW_PAGES})").fetchall()
 
 
 class Transaction:

@@ -10,25 +10,20 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import fields
+from dataclasses import replace
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from uuid import uuid4
 
-from codecompose_ls.telemetry.database import Transaction, connect
+from codecompose_ls.telemetry import entries
+from codecompose_ls.telemetry.database import Transaction, connect, shrink
 from codecompose_ls.telemetry.events import Event
 
-#: Older events are deleted when a server starts; a busy year would fill a gigabyte.
-KEEP_DAYS = 90
 #: Events that wait for a database in trouble; the newest are dropped beyond it.
 MAX_WAITING = 10_000
-
-_COLUMNS = tuple(field.name for field in fields(Event))
-_INSERT = 'INSERT INTO event (at, "{}") VALUES (?{})'.format('", "'.join(_COLUMNS), ", ?" * len(_COLUMNS))
-Row = tuple[Any, ...]
 
 logger = logging.getLogger(__name__)
 
@@ -37,53 +32,72 @@ class Store:
     """The writing end of the database at `path`; many servers may write one file.
 
     `report` gets the one line when events cannot be written; it is called on the writing thread. `now` is Unix time.
+    `tell` gets every event as it is stored, on the thread that records it.
     """
 
     def __init__(
-        self, path: Path, *, report: Callable[[str], object] = logger.warning, now: Callable[[], float] = time.time
+        self,
+        path: Path,
+        *,
+        report: Callable[[str], object] = logger.warning,
+        now: Callable[[], float] = time.time,
+        tell: Callable[[Event], object] = lambda _: None,
     ) -> None:
         self._path = path
         self._report = report
         self._now = now
+        self._tell = tell
         self._has_reported = False
         #: Ids are made unreadable by a salt that dies with the process.
         self._salt = secrets.token_bytes(16)
-        self._queue: SimpleQueue[Row | None] = SimpleQueue()
+        self._sequence = count()
+        self._queue: SimpleQueue[Event | None] = SimpleQueue()
         self._thread = Thread(target=self._write, name="telemetry", daemon=True)
         self._thread.start()
 
     def record(self, event: Event) -> None:
-        """Queue an event; never blocks, never raises."""
+        """Stamp an event and queue it; never blocks, never raises."""
+        stamped = self._stamped(event)
         if self._queue.qsize() < MAX_WAITING:
-            self._queue.put(self._row(event))
+            self._queue.put(stamped)
+        self._tell(stamped)
 
     def close(self, *, timeout_s: float = 1.0) -> None:
         """Write what is queued, for as long as the timeout allows."""
         self._queue.put(None)
         self._thread.join(timeout_s)
 
-    def _row(self, event: Event) -> Row:
-        values = (getattr(event, name) for name in _COLUMNS)
-        row = [value.encode("utf-8", "replace").decode() if isinstance(value, str) else value for value in values]
-        if event.suggestion is not None:
-            digest = blake2b(event.suggestion.encode("utf-8", "replace"), key=self._salt, digest_size=12)
-            row[_COLUMNS.index("suggestion")] = digest.hexdigest()
-        return (self._now(), *row)
+    def _stamped(self, event: Event) -> Event:
+        suggestion = event.suggestion
+        if suggestion is not None:
+            digest = blake2b(suggestion.encode("utf-8", "replace"), key=self._salt, digest_size=12)
+            suggestion = digest.hexdigest()
+        return replace(
+            event,
+            id=uuid4().hex,
+            at=self._now(),
+            sequence=next(self._sequence),
+            suggestion=suggestion,
+            # What the client calls it, in a form that every encoding can carry.
+            language=event.language.encode("utf-8", "replace").decode(),
+            model=event.model.encode("utf-8", "replace").decode(),
+        )
 
     def _write(self) -> None:
         connection: sqlite3.Connection | None = None
-        waiting: list[Row] = []
+        waiting: list[Event] = []
         is_open = True
         while is_open:
             is_open = self._collect(waiting)
             try:
                 if connection is None:
                     connection = connect(self._path)
-                    self._forget_old(connection)
                 with Transaction(connection):
-                    connection.executemany(_INSERT, waiting)
+                    entries.enter(connection, waiting)
+                    entries.forget(connection, now=self._now())
                 waiting.clear()
-            except (sqlite3.Error, OSError) as error:
+                shrink(connection)
+            except (sqlite3.Error, OSError, ValueError) as error:
                 self._complain(error)
                 del waiting[MAX_WAITING:]
                 if connection is not None:
@@ -92,20 +106,16 @@ class Store:
         if connection is not None:
             connection.close()
 
-    def _collect(self, waiting: list[Row]) -> bool:
+    def _collect(self, waiting: list[Event]) -> bool:
         """Add what is queued, waiting for the first; return whether more can come."""
-        row = self._queue.get()
-        while row is not None:
-            waiting.append(row)
+        event = self._queue.get()
+        while event is not None:
+            waiting.append(event)
             try:
-                row = self._queue.get_nowait()
+                event = self._queue.get_nowait()
             except Empty:
                 return True
         return False
-
-    def _forget_old(self, connection: sqlite3.Connection) -> None:
-        with closing(connection.cursor()) as cursor:
-            cursor.execute("DELETE FROM event WHERE at < ?", (self._now() - KEEP_DAYS * 86_400,))
 
     def _complain(self, error: Exception) -> None:
         if self._has_reported:

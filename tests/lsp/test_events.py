@@ -13,7 +13,8 @@ from lsprotocol.types import InlineCompletionItem
 from pygls.exceptions import JsonRpcException
 
 from codecompose_ls.lsp.client.session import Session
-from codecompose_ls.telemetry.summary import Summary, export, summary
+from codecompose_ls.telemetry.metrics import Metrics
+from codecompose_ls.telemetry.summary import export, summary
 from tests.lsp.conftest import fake
 
 HELLO = "#say hello, 😀 world)\nprint("
@@ -35,14 +36,14 @@ def counted(tmp_path: Path, workspace: Path) -> Counted:
     return start
 
 
-def counts(folder: Path) -> Summary:
+def counts(folder: Path) -> Metrics:
     return summary(folder / "telemetry.sqlite3")
 
 
-async def shown(folder: Path, number: int) -> Summary:
+async def shown(folder: Path, number: int) -> Metrics:
     """Look into the database until so many suggestions were shown."""
 
-    async def look() -> Summary:
+    async def look() -> Metrics:
         while (found := counts(folder)).shown < number:
             await asyncio.sleep(0.05)
         return found

@@ -205,9 +205,17 @@ def test_telemetry_summary_as_json(database: Path, capsys: pytest.CaptureFixture
         "percent_code_typed": 0.25,
         "keystrokes_saved": 9,
         "characters_retained": 5,
-        "retained": {"30": {"suggestions": 1, "edit_similarity": 0.5, "characters": 5}},
-        "latency_ms": {"engine": {"requests": 1, "p50": 30.0, "p95": 30.0}},
+        "retained": {
+            "30": {
+                "suggestions": 1,
+                "edit_similarity": 0.5,
+                "characters": 5,
+                "accepted_characters": 10,
+                "mostly_unchanged": 0,
+            }
+        },
     }.items() <= figures.items()
+    assert figures["latency_ms"]["engine"]["p50"] == pytest.approx(30, rel=0.05)
 
 
 def test_telemetry_summary_for_people(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,7 +224,7 @@ def test_telemetry_summary_for_people(database: Path, capsys: pytest.CaptureFixt
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert {
         "requested 2", "percent_code_typed 0.25", "filtered_by repetition 1",
-        "retained 30 suggestions 1, edit_similarity 0.5, characters 5", "latency_ms engine requests 1, p50 30, p95 30",
+        "retained 30 suggestions 1, edit_similarity 0.5, characters 5, accepted_characters 10, mostly_unchanged 0",
     } <= set(lines)  # fmt: skip
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from codecompose_ls.telemetry.events import Event, Kind
+from codecompose_ls.telemetry.metrics import Latency, Metrics, Retained
 from codecompose_ls.telemetry.store import Store
-from codecompose_ls.telemetry.summary import Latency, Retained, Summary, summary
+from codecompose_ls.telemetry.summary import summary
 
 
-def summed(path: Path, *events: Event) -> Summary:
+def summed(path: Path, *events: Event) -> Metrics:
     store = Store(path / "telemetry.sqlite3", report=pytest.fail)
     for event in events:
         store.record(event)
@@ -18,11 +19,11 @@ def summed(path: Path, *events: Event) -> Summary:
 
 
 def test_no_database_is_an_empty_one(tmp_path: Path) -> None:
-    assert summary(tmp_path / "telemetry.sqlite3") == Summary()
+    assert summary(tmp_path / "telemetry.sqlite3") == Metrics()
     assert list(tmp_path.iterdir()) == []
-    assert summed(tmp_path) == Summary()
+    assert summed(tmp_path) == Metrics()
     (tmp_path / "zero.sqlite3").touch()
-    assert summary(tmp_path / "zero.sqlite3") == Summary()
+    assert summary(tmp_path / "zero.sqlite3") == Metrics()
 
 
 def test_rates_are_of_suggestions_and_characters(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_retention_takes_each_suggestion_s_latest_look(tmp_path: Path) -> None:
     figures = summed(
         tmp_path, look("a", 30, 1.0, 10), look("a", 120, 0.5, 5), look("b", 30, 0.9, 9), look("b", 30, 0.8, 8)
     )
-    assert figures.retained == {30: Retained(2, 0.9, 18), 120: Retained(1, 0.5, 5)}
+    assert figures.retained == {30: Retained(2, 0.9, 18, 0, 2), 120: Retained(1, 0.5, 5, 0, 0)}
     assert figures.characters_retained == 5 + 8
 
 
@@ -68,5 +69,7 @@ def test_latencies_are_nearest_ranks_by_source(tmp_path: Path) -> None:
         answer("cache", 3),
         Event(Kind.EMPTY, latency_ms=1000),
     )
-    assert figures.latency_ms == {"cache": Latency(1, 3, 3), "engine": Latency(20, 10, 19)}
+    assert {source: latency.requests for source, latency in figures.latency_ms.items()} == {"cache": 1, "engine": 20}
+    assert figures.latency_ms["cache"] == Latency(1, pytest.approx(3, rel=0.05), pytest.approx(3, rel=0.05))
+    assert figures.latency_ms["engine"] == Latency(20, pytest.approx(10, rel=0.05), pytest.approx(19, rel=0.05))
     assert figures.requested == 22

@@ -1,0 +1,123 @@
+"""Entries: enters events into the local database by the ledger's arithmetic, and forgets the oldest.
+
+Every function here is one step inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from codecompose_ls.telemetry.events import Event, Kind, Position
+from codecompose_ls.telemetry.ledger import Change, Counters, Key, State, apply, suggestions_of
+
+#: Events are kept for so long, and as long as the file holds less than this; sums are kept for ever.
+KEEP_DAYS = 90
+KEEP_BYTES = 256 * 2**20
+#: Nothing more becomes of a suggestion after so long, or after so many later ones.
+STATE_DAYS, LATEST_STATES = 7, 10_000
+
+#: Rows that are entered, or deleted, at once.
+_STEP = 2_000
+#: Parameters that one statement may have in every SQLite.
+_PARAMETERS = 500
+
+_COLUMNS = tuple(field.name for field in fields(Event))
+_QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
+_INSERT = f"INSERT INTO event ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_PUT_STATE = """
+INSERT INTO suggestion (id, at, state) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET at = excluded.at, state = excluded.state
+"""
+_IS_KEY = " AND ".join(f'"{name}" = ?' for name in Key._fields)
+
+
+def enter(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
+    """Write events, states and sums; events that are in the file already change nothing."""
+    seen = {id for (id,) in _select(connection, "SELECT id FROM event WHERE id IN ({})", [e.id for e in events])}
+    change = _apply(connection, events, seen)
+    connection.executemany(_INSERT, ([_plain(getattr(event, name)) for name in _COLUMNS] for event in change.events))
+
+
+def enter_left(connection: sqlite3.Connection) -> None:
+    """Enter some events that have no id yet, the oldest first, with what they lack."""
+    numbers = connection.execute(f"SELECT number FROM event WHERE id IS NULL ORDER BY number LIMIT {_STEP}").fetchall()
+    if not numbers:
+        return
+    first, last = numbers[0][0], numbers[-1][0]
+    connection.execute(
+        """
+        UPDATE event SET id = lower(hex(randomblob(16))), sequence = number, position = coalesce(position, (
+            SELECT position FROM event AS request
+            WHERE request.suggestion = event.suggestion AND request.position IS NOT NULL ORDER BY number LIMIT 1
+        ))
+        WHERE id IS NULL AND number BETWEEN ? AND ?
+        """,
+        (first, last),
+    )
+    rows = connection.execute(f"SELECT {_QUOTED} FROM event WHERE number BETWEEN ? AND ?", (first, last))
+    _apply(connection, list(_events(rows)), ())
+
+
+def forget(connection: sqlite3.Connection, *, now: float) -> None:
+    """Delete some events that are too old or too many, the oldest first, and states that have nothing more to come."""
+    old = "SELECT number FROM event WHERE at < ? LIMIT ?"
+    connection.execute(f"DELETE FROM event WHERE number IN ({old})", (now - KEEP_DAYS * 86_400, _STEP))
+    if _bytes(connection) > KEEP_BYTES:
+        first = "SELECT number FROM event ORDER BY number LIMIT ?"
+        connection.execute(f"DELETE FROM event WHERE number IN ({first})", (_STEP,))
+    ended = """
+        SELECT rowid FROM suggestion
+        WHERE at < ? AND rowid <= (SELECT max(rowid) FROM suggestion) - ? LIMIT ?
+    """
+    connection.execute(
+        f"DELETE FROM suggestion WHERE rowid IN ({ended})", (now - STATE_DAYS * 86_400, LATEST_STATES, _STEP)
+    )
+
+
+def _apply(connection: sqlite3.Connection, events: Sequence[Event], seen: Collection[str]) -> Change:
+    rows = _select(connection, "SELECT id, state FROM suggestion WHERE id IN ({})", sorted(suggestions_of(events)))
+    change = apply(events, states={id: State.loads(state) for id, state in rows}, seen=seen)
+    at = max((event.at for event in change.events), default=0.0)
+    connection.executemany(_PUT_STATE, ((id, at, state.dumps()) for id, state in change.states.items()))
+    for key, counters in change.counters.items():
+        _add(connection, key, counters)
+    return change
+
+
+def _add(connection: sqlite3.Connection, key: Key, counters: Counters) -> None:
+    row = connection.execute(f"SELECT counters FROM bucket WHERE {_IS_KEY}", key).fetchone()
+    sums = Counter(json.loads(row[0]) if row else {})
+    sums.update(counters)
+    text = json.dumps({name: value for name, value in sums.items() if value}, separators=(",", ":"))
+    connection.execute("INSERT OR REPLACE INTO bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, text))
+
+
+def _select(connection: sqlite3.Connection, sql: str, values: Sequence[str]) -> Iterator[Any]:
+    for start in range(0, len(values), _PARAMETERS):
+        some = values[start : start + _PARAMETERS]
+        yield from connection.execute(sql.format(", ".join("?" * len(some))), some).fetchall()
+
+
+def _events(rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
+    for row in rows:
+        values = dict(zip(_COLUMNS, row, strict=True))
+        position = values.pop("position")
+        kind = Kind(values.pop("kind"))
+        yield Event(**values, kind=kind, position=None if position is None else Position(position))
+
+
+def _plain(value: object) -> object:
+    return str(value.value) if isinstance(value, Kind | Position) else value
+
+
+def _bytes(connection: sqlite3.Connection) -> int:
+    pages, free, size = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
