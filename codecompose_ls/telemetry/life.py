@@ -23,22 +23,23 @@ other calls none.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
+from codecompose_ls.telemetry.answers import request_event
 from codecompose_ls.telemetry.edits import edit_between, typed_characters
 from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.ghost import Ghost, ghost_over
-from codecompose_ls.telemetry.retention import Cancel, Kept, Timer, edit_similarity
+from codecompose_ls.telemetry.retention import Kept, Timer, edit_similarity
 from codecompose_ls.telemetry.suggested import Suggested
-from codecompose_ls.types import Answer, CompletionRequest, Source, Suggestion
+from codecompose_ls.telemetry.typed import Typed
+from codecompose_ls.types import Answer, CompletionRequest, Suggestion
 
 #: A suggestion that stays on the screen for so long was seen.
 DWELL_S = 0.75
-#: Typed characters are told in sums, not key by key.
-TYPED_EVERY_S = 30.0
 
 #: Suggestions, and versions of a document, that are remembered; older ones have nothing more to come.
 _REMEMBERED = 512
@@ -52,6 +53,8 @@ class _Open:
 
     language: str
     text: str
+    #: The name of the weights that answered last here.
+    model: str = ""
     suggested: Suggested | None = None
     #: What was accepted and is looked at again, by suggestion.
     kept: dict[str, Kept] = field(default_factory=dict)
@@ -61,15 +64,21 @@ class _Open:
 
 class Life:
     """The suggestions of one server. `record` takes the events and may be exchanged at any time; `timer` is the
-    event loop's `call_later`."""
+    event loop's `call_later`, `clock` counts seconds and never jumps."""
 
-    def __init__(self, record: Callable[[Event], None], *, timer: Timer) -> None:
+    def __init__(
+        self, record: Callable[[Event], None], *, timer: Timer, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.record = record
+        #: What every event says: which editor this is (telemetry/editors.py), and the roll-out's group of its user.
+        self.editor = ""
+        self.cohort = ""
         self._timer = timer
+        self._clock = clock
         self._open: dict[str, _Open] = {}
         self._suggested: dict[str, Suggested] = {}
-        self._typed: Counter[str] = Counter()
-        self._telling: Cancel | None = None
+        self._typed = Typed(self._tell, timer=timer)
+        self._model = ""
         self._client_tells = False
 
     # What becomes of the documents.
@@ -99,7 +108,7 @@ class Life:
             else:
                 document.suggested.diverge(edit, typed)
                 self._leave(document, Kind.TYPED_OVER)
-        self._count_typed(document.language, typed)
+        self._typed.count(typed, language=document.language, model=document.model or self._model)
 
     def closed(self, uri: str) -> None:
         """Forget a document; what was accepted in it is not looked at again."""
@@ -115,25 +124,18 @@ class Life:
         """Count one request; one that was switched off is none."""
         if answer.suggestion is None and answer.reason == "off":
             return
-        kind, reason = _outcome(answer)
-        if request.document.uri not in self._open:
-            self.opened(request.document.uri, request.document.language, request.document.text)
-        document, suggestion = self._open[request.document.uri], answer.suggestion
-        event = Event(
-            kind,
-            request.document.language,
-            reason=reason,
-            trigger=request.trigger.value,
-            position=position_of(request.document.text, request.offset),
-            latency_ms=answer.latency_ms,
-        )
+        uri = request.document.uri
+        if uri not in self._open:
+            self.opened(uri, request.document.language, request.document.text)
+        document, suggestion, event = self._open[uri], answer.suggestion, request_event(request, answer)
         if suggestion is not None:
-            suggested = self._suggest(document, request, suggestion)
+            suggested = self._suggest(document, request, suggestion, position=event.position)
+            document.model = self._model = suggested.model
             source, characters = suggestion.source.value, len(suggestion.text)
-            event = replace(event, model=suggested.model, suggestion=suggested.id, source=source, characters=characters)
-        elif kind not in (Kind.CANCELLED, Kind.FAILED):
+            event = replace(event, suggestion=suggested.id, source=source, characters=characters)
+        elif event.kind not in (Kind.CANCELLED, Kind.FAILED):
             self._leave(document, Kind.DISMISSED, "replaced")
-        self.record(event)
+        self._tell(replace(event, model=document.model or self._model))
 
     # What the client says.
 
@@ -146,6 +148,7 @@ class Life:
             suggested.dwell = None
         self._client_tells = True
         if suggested is not None and self._is_on_screen(suggested):
+            suggested.drawn(self._clock())
             self._draw(suggested)
 
     def accepted(self, id: str) -> None:
@@ -168,13 +171,13 @@ class Life:
         """Tell what is left to tell; nothing is called after this."""
         for uri in list(self._open):
             self.closed(uri)
-        if self._telling is not None:
-            self._telling.cancel()
-        self._tell_typed()
+        self._typed.flush()
 
     # From answered to shown.
 
-    def _suggest(self, document: _Open, request: CompletionRequest, suggestion: Suggestion) -> Suggested:
+    def _suggest(
+        self, document: _Open, request: CompletionRequest, suggestion: Suggestion, *, position: Position | None
+    ) -> Suggested:
         """Put a suggestion on the screen in place of the one before, unless it is the same one."""
         asked, now = request.document.text, document.text
         laid = ghost_over(asked, request.offset, suggestion)
@@ -188,10 +191,10 @@ class Life:
             self._leave(document, Kind.DISMISSED, "replaced")
         if known is None:
             model = PurePath(suggestion.model).name
-            known = Suggested(suggestion.id, request.document.uri, suggestion.language, model, laid)
+            known = Suggested(suggestion.id, request.document.uri, suggestion.language, model, laid, position=position)
             self._remember(suggestion.id, known)
         if ghost is not None:
-            known.lay(ghost)
+            known.lay(ghost, now=self._clock())
             document.suggested = known
             if not self._client_tells:
                 self._draw(known)
@@ -216,7 +219,7 @@ class Life:
             suggested.dwell = None
         if not suggested.shown:
             suggested.shown = True
-            self._record(Kind.SHOWN, suggested)
+            self._tell(suggested.event(Kind.SHOWN))
 
     # From shown to the end.
 
@@ -240,7 +243,7 @@ class Life:
         if suggested is None or suggested.end is Kind.ACCEPTED:
             return
         accepted, untyped = suggested.claim(rest)
-        self._count_typed(suggested.language, -untyped)
+        self._typed.count(-untyped, language=suggested.language, model=suggested.model)
         if accepted or not rest:
             self._accept(suggested, accepted)
 
@@ -268,7 +271,10 @@ class Life:
         if before is None or _RANKS[kind] > _RANKS[before] or kind is before is Kind.PARTLY_ACCEPTED:
             suggested.end = kind
             characters = suggested.accepted if _RANKS[kind] else None
-            self._record(kind, suggested, reason=reason, characters=characters)
+            # Nobody decides that another one takes its place, or that a document is closed on it.
+            is_decision = kind is not Kind.DISMISSED or reason == "rejected"
+            decision_ms = (self._clock() - suggested.drawn_at) * 1000 if is_decision else None
+            self._tell(suggested.event(kind, reason=reason, characters=characters, decision_ms=decision_ms))
 
     # After the end.
 
@@ -281,7 +287,7 @@ class Life:
         def look(after_s: int, kept: Kept) -> None:
             similarity = edit_similarity(kept.text, document.text[kept.span.start : kept.span.end])
             characters = round(similarity * suggested.accepted)
-            self._record(Kind.RETAINED, suggested, characters=characters, after_s=after_s, similarity=similarity)
+            self._tell(suggested.event(Kind.RETAINED, characters=characters, after_s=after_s, similarity=similarity))
 
         before = document.kept.pop(suggested.id, None)
         if before is not None:
@@ -290,58 +296,5 @@ class Life:
 
     # Telling.
 
-    def _record(
-        self,
-        kind: Kind,
-        suggested: Suggested,
-        *,
-        reason: str | None = None,
-        characters: int | None = None,
-        after_s: int | None = None,
-        similarity: float | None = None,
-    ) -> None:
-        self.record(
-            Event(
-                kind,
-                suggested.language,
-                suggested.model,
-                suggestion=suggested.id,
-                reason=reason,
-                characters=characters,
-                after_s=after_s,
-                similarity=similarity,
-            )
-        )
-
-    def _count_typed(self, language: str, characters: int) -> None:
-        self._typed[language] += characters
-        if characters and self._telling is None:
-            self._telling = self._timer(TYPED_EVERY_S, self._tell_typed)
-
-    def _tell_typed(self) -> None:
-        self._telling = None
-        for language, characters in self._typed.items():
-            if characters:
-                self.record(Event(Kind.TYPED, language, characters=characters))
-        self._typed.clear()
-
-
-def position_of(text: str, offset: int) -> Position:
-    """Say where in its line a cursor is; white space aside, and an empty line is a start."""
-    start, end = text.rfind("\n", 0, offset) + 1, text.find("\n", offset)
-    if not text[start:offset].strip():
-        return Position.LINE_START
-    return Position.MID_LINE if text[offset : len(text) if end < 0 else end].strip() else Position.LINE_END
-
-
-def _outcome(answer: Answer) -> tuple[Kind, str | None]:
-    """Return what became of a request, and for filtered by what."""
-    if answer.suggestion is not None:
-        known = answer.suggestion.source in (Source.TYPED_THROUGH, Source.CACHE)
-        return (Kind.CACHED if known else Kind.GENERATED), None
-    word, _, detail = answer.reason.partition(":")
-    if word in ("filtered", "trigger"):
-        return Kind.FILTERED, detail if word == "filtered" else answer.reason
-    if word in ("superseded", "cancelled"):
-        return Kind.CANCELLED, None
-    return (Kind.FAILED if word == "failed" else Kind.EMPTY), None
+    def _tell(self, event: Event) -> None:
+        self.record(replace(event, editor=self.editor, cohort=self.cohort))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codecompose_ls.telemetry.edits import Edit, is_keystroke
-from codecompose_ls.telemetry.events import Kind
+from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.ghost import Ghost
 from codecompose_ls.telemetry.retention import Cancel, Span
 
@@ -22,6 +22,11 @@ class Suggested:
     shown: bool = False
     end: Kind | None = None
     accepted: int = 0
+    #: Where in its line the cursor was when it was first asked for.
+    position: Position | None = None
+    #: When it came to the screen, as the client has said or else as it was answered.
+    drawn_at: float = 0.0
+    is_drawn: bool = False
     #: The timer that runs from when it is drawn until it counts as shown.
     dwell: Cancel | None = None
     #: How much of the text has been counted, as typed or as accepted, and where the first acceptance began.
@@ -36,11 +41,17 @@ class Suggested:
     def __post_init__(self) -> None:
         self.counted = self.ghost.position
 
-    def lay(self, ghost: Ghost) -> None:
+    def lay(self, ghost: Ghost, *, now: float) -> None:
         """Start at another place; what was counted stays counted."""
+        self.drawn_at, self.is_drawn = now, False
         self.ghost, self.counted = ghost, ghost.position
         self.first = self.divergence = None
         self.step = self.step_typed = 0
+
+    def drawn(self, now: float) -> None:
+        """Be on the screen from now on; being drawn again changes nothing."""
+        if not self.is_drawn:
+            self.drawn_at, self.is_drawn = now, True
 
     @property
     def is_whole(self) -> bool:
@@ -103,3 +114,27 @@ class Suggested:
             start = self.divergence.start
             return text, Span(start, start + len(self.divergence.inserted))
         return text, Span(self.ghost.offset + self.first, self.ghost.offset + self.counted)
+
+    def event(
+        self,
+        kind: Kind,
+        *,
+        reason: str | None = None,
+        characters: int | None = None,
+        decision_ms: float | None = None,
+        after_s: int | None = None,
+        similarity: float | None = None,
+    ) -> Event:
+        """Return the news that this has become of it."""
+        return Event(
+            kind,
+            self.language,
+            self.model,
+            suggestion=self.id,
+            position=self.position,
+            reason=reason,
+            characters=characters,
+            decision_ms=decision_ms,
+            after_s=after_s,
+            similarity=similarity,
+        )

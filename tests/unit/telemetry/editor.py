@@ -55,7 +55,7 @@ class Editor:
     def __init__(self, text: str = "", *, record: Callable[[Event], None] | None = None) -> None:
         self.events: list[Event] = []
         self.timer = Timer()
-        self.life = Life(record or self.events.append, timer=self.timer)
+        self.life = Life(record or self.events.append, timer=self.timer, clock=lambda: self.timer.now)
         self.text = text
         self.cursor = len(text)
         self.life.opened(URI, "python", text)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from codecompose_ls.telemetry.answers import position_of
 from codecompose_ls.telemetry.events import Kind, Position
-from codecompose_ls.telemetry.life import position_of
 from codecompose_ls.types import Answer, CompletionRequest, Document, Source, Suggestion
 from tests.unit.telemetry.editor import URI, Editor
 
