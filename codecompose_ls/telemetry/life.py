@@ -15,6 +15,7 @@ Where the calls belong in the server, all on its event loop, none of them blocki
     partly_accepted(id, rest)       textDocument/didPartiallyAcceptCompletion; rest = len(insertText) - acceptedLength
     accepted(id)                    the command codecompose.accepted
     dismissed(id, reason)           codecompose/didDismissCompletion
+    tell(event)                     what an assistant did
     close()                         shutdown, before Store.close()
 
 A `changed` costs a comparison of two texts (0.03 ms for 100 KB); `answered` one for equality, the
@@ -77,7 +78,7 @@ class Life:
         self._clock = clock
         self._open: dict[str, _Open] = {}
         self._suggested: dict[str, Suggested] = {}
-        self._typed = Typed(self._tell, timer=timer)
+        self._typed = Typed(self.tell, timer=timer)
         self._model = ""
         self._client_tells = False
 
@@ -135,7 +136,7 @@ class Life:
             event = replace(event, suggestion=suggested.id, source=source, characters=characters)
         elif event.kind not in (Kind.CANCELLED, Kind.FAILED):
             self._leave(document, Kind.DISMISSED, "replaced")
-        self._tell(replace(event, model=document.model or self._model))
+        self.tell(replace(event, model=document.model or self._model))
 
     # What the client says.
 
@@ -219,7 +220,7 @@ class Life:
             suggested.dwell = None
         if not suggested.shown:
             suggested.shown = True
-            self._tell(suggested.event(Kind.SHOWN))
+            self.tell(suggested.event(Kind.SHOWN))
 
     # From shown to the end.
 
@@ -274,7 +275,7 @@ class Life:
             # Nobody decides that another one takes its place, or that a document is closed on it.
             is_decision = kind is not Kind.DISMISSED or reason == "rejected"
             decision_ms = (self._clock() - suggested.drawn_at) * 1000 if is_decision else None
-            self._tell(suggested.event(kind, reason=reason, characters=characters, decision_ms=decision_ms))
+            self.tell(suggested.event(kind, reason=reason, characters=characters, decision_ms=decision_ms))
 
     # After the end.
 
@@ -287,7 +288,7 @@ class Life:
         def look(after_s: int, kept: Kept) -> None:
             similarity = edit_similarity(kept.text, document.text[kept.span.start : kept.span.end])
             characters = round(similarity * suggested.accepted)
-            self._tell(suggested.event(Kind.RETAINED, characters=characters, after_s=after_s, similarity=similarity))
+            self.tell(suggested.event(Kind.RETAINED, characters=characters, after_s=after_s, similarity=similarity))
 
         before = document.kept.pop(suggested.id, None)
         if before is not None:
@@ -296,5 +297,6 @@ class Life:
 
     # Telling.
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
+        """Record an event as this editor's and its user's; what assistants do is told here, too."""
         self.record(replace(event, editor=self.editor, cohort=self.cohort))
