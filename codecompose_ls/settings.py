@@ -84,6 +84,11 @@ class Settings:
         names = ("model", "threads", *(name for name in _FIELDS if name.startswith("backend")))
         return tuple(getattr(self, name) for name in names)
 
+    @property
+    def chat_parts(self) -> tuple[object, ...]:
+        """What a chat model is connected by, in the same way."""
+        return (self.chat, self.chat_url, self.chat_model, self.threads)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

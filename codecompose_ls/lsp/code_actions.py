@@ -1,28 +1,30 @@
-"""textDocument/codeAction: Explain and Add input checks, for Python, by analysis alone.
+"""textDocument/codeAction: the assistants that make sense for a selection.
 
-Offering costs a glance at the text, for editors ask at every move of the cursor; the work is done when the action is
-chosen, in a thread.
+Offering costs a glance at the text, for editors ask at every move of the cursor. What a chat model does runs as a
+command; an edit that analysis makes at once is computed when the action is chosen, in a thread.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
-from typing import Any
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcContentModified, JsonRpcInvalidParams
 
-from codecompose_ls.lsp import positions
-from codecompose_ls.lsp.documents import TextDocument
+from codecompose_ls.errors import CodeComposeError
+from codecompose_ls.lsp.assistants import ASSIST, EXPLAIN, Asked, reason, shows, task_of
 from codecompose_ls.lsp.server import Server
+from codecompose_ls.lsp.workspace_edit import workspace_edit
+from codecompose_ls.types import Document
 
-EXPLAIN = "codecompose.explain"
-EXPLAIN_KIND = "codecompose.explain"
-CHECKS_KIND = f"{lsp.CodeActionKind.RefactorRewrite.value}.inputChecks"
-OPTIONS = lsp.CodeActionOptions(code_action_kinds=[EXPLAIN_KIND, CHECKS_KIND], resolve_provider=True)
+if TYPE_CHECKING:
+    from codecompose_ls.assistants.assistant import Assistant
 
-_FUNCTION = re.compile(r"^[ \t]*(?:async[ \t]+)?def\b", re.MULTILINE)
+#: The roots of our kinds: texts to show, and edits.
+SHOWN_KIND, EDIT_KIND = "codecompose", f"{lsp.CodeActionKind.RefactorRewrite.value}.codecompose"
+OPTIONS = lsp.CodeActionOptions(code_action_kinds=[SHOWN_KIND, EDIT_KIND], resolve_provider=True)
 
 
 async def code_action(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
@@ -33,99 +35,105 @@ async def code_action(ls: Server, params: lsp.CodeActionParams) -> list[lsp.Code
         return []
     # The one request that tells where the cursor has landed.
     ls.warm(uri, text.offset_at(params.range.end))
-    if document.language != "python":
-        return []
-    actions = [_explain_action(uri, params.range)]
-    end = text.offset_at(lsp.Position(params.range.end.line + 1, 0))
-    if _FUNCTION.search(document.text, 0, end):
-        action = _checks_action(uri, params.range, version=document.version)
-        actions.append(action if _resolves_edits(ls) else await _with_edit(ls, action, text, params.range))
-    only = params.context.only
-    return [action for action in actions if only is None or any(_is_kind(action, kind) for kind in only)]
+    version = document.version
+    asked = Asked("", uri, params.range, version, diagnostics=tuple(params.context.diagnostics))
+    actions = [
+        await _action(ls, assistant, replace(asked, name=assistant.name), document)
+        for assistant in await _offered(ls, asked, document)
+        if _is_wanted(_kind(assistant), params.context.only)
+    ]
+    return [action for action in actions if action is not None]
 
 
 async def resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
-    """codeAction/resolve: compute the edit of Add input checks."""
-    uri, selected, version = _data(action.data)
-    text = ls.workspace.opened(uri)
-    if text is None or text.version != version:
+    """codeAction/resolve: compute the edit of what analysis does."""
+    asked = _data(ls, action.data)
+    document = ls.workspace.document(asked.uri)
+    if document is None or document.version != asked.version:
         raise JsonRpcContentModified("the document has changed since the action was offered")
-    return await _with_edit(ls, action, text, selected)
+    assistant = (await ls.library(document)).find(asked.name)
+    return await _with_edit(ls, action, assistant, asked)
 
 
-async def explain(ls: Server, uri: str = "", selected: lsp.Range | None = None) -> str:
-    """codecompose.explain: return an outline in Markdown; shown too, unless the client says that it does that."""
-    from codecompose_ls.assistants.explain import explain
+async def _offered(ls: Server, asked: Asked, document: Document) -> list[Assistant]:
+    from codecompose_ls.assistants.task import offers
 
-    text, document = ls.workspace.opened(uri), ls.workspace.document(uri)
-    if text is None or document is None or selected is None or not ls.admits(document):
-        raise JsonRpcInvalidParams("name a document that is open and may be read, and a range in it")
-    start, end = text.offset_at(selected.start), text.offset_at(selected.end)
-    markdown = await asyncio.to_thread(explain, text.source, start, end)
-    if not _shows_explanations(ls):
-        ls.show(markdown, lsp.MessageType.Info)
-    return markdown
+    library = await ls.library(document)
+    if not library.assistants or ls.workspace.opened(asked.uri) is None:
+        return []
+    task = task_of(ls, library.assistants[0], asked)
+    return offers(document, task.start, task.end, task.diagnostics, library)
 
 
-def _explain_action(uri: str, selected: lsp.Range) -> lsp.CodeAction:
-    command = lsp.Command("Explain", EXPLAIN, arguments=[uri, selected])
-    return lsp.CodeAction("Explain", kind=EXPLAIN_KIND, command=command)
+async def _action(ls: Server, assistant: Assistant, asked: Asked, document: Document) -> lsp.CodeAction | None:
+    """Return the action; None for one that cannot be taken now where the client cannot be told why."""
+    from codecompose_ls.assistants.carry_out import needs_chat
 
-
-def _checks_action(uri: str, selected: lsp.Range, *, version: int) -> lsp.CodeAction:
-    data = {"uri": uri, "range": selected, "version": version}
-    return lsp.CodeAction("Add input checks", kind=CHECKS_KIND, data=data)
-
-
-async def _with_edit(ls: Server, action: lsp.CodeAction, text: TextDocument, selected: lsp.Range) -> lsp.CodeAction:
-    """Return the action with its edit, or with the reason why there is none."""
-    from codecompose_ls.assistants.input_checks import add_input_checks
-
-    lines, source = list(text.lines), text.source
-    start, end = text.offset_at(selected.start), text.offset_at(selected.end)
-    edit = await asyncio.to_thread(add_input_checks, source, start, end)
-    if edit is None:
-        action.disabled = lsp.CodeActionDisabled("no parameter here says what it may be, or all are checked")
-        return action
-    where = positions.range_at(lines, edit.start, edit.end, text.encoding)
-    action.edit = _workspace_edit(ls, text, lsp.TextEdit(where, edit.text))
+    can = _capabilities(ls)
+    action = lsp.CodeAction(assistant.title, kind=_kind(assistant))
+    if why := await reason(ls, assistant, document):
+        action.disabled = lsp.CodeActionDisabled(why)
+        return action if can.disabled_support else None
+    if assistant.edits and not ls.chat.is_named and not needs_chat(assistant, document.language):
+        action.data = {"name": asked.name, "uri": asked.uri, "range": asked.range, "version": asked.version}
+        return action if _resolves_edits(can) else await _with_edit(ls, action, assistant, asked)
+    if ls.chat.is_named and can.tag_support and lsp.CodeActionTag.LlmGenerated in can.tag_support.value_set:
+        action.tags = [lsp.CodeActionTag.LlmGenerated]
+    action.command = lsp.Command(assistant.title, ASSIST, arguments=[_argument(assistant, asked)])
+    if assistant.name == "explain" and shows(ls, "explain") and not shows(ls, "assist"):
+        action.command = lsp.Command(assistant.title, EXPLAIN, arguments=[asked.uri, asked.range])
     return action
 
 
-def _data(data: Any) -> tuple[str, lsp.Range, int]:
-    """Read back what `_checks_action` wrote, after its way through the client."""
+async def _with_edit(ls: Server, action: lsp.CodeAction, assistant: Assistant, asked: Asked) -> lsp.CodeAction:
+    """Return the action with its edit, or with the reason why there is none."""
+    from codecompose_ls.assistants.carry_out import carry_out
+
+    task = task_of(ls, assistant, asked)
     try:
-        ends = [
-            lsp.Position(int(end["line"]), int(end["character"]))
-            for end in (data["range"]["start"], data["range"]["end"])
-        ]
-        return str(data["uri"]), lsp.Range(*ends), int(data["version"])
+        outcome = await carry_out(task, chat=None, stop=threading.Event(), show=lambda _: None)
+    except CodeComposeError as error:
+        action.disabled = lsp.CodeActionDisabled(str(error))
+        return action
+    if outcome.edits:
+        action.edit = workspace_edit(ls, outcome.edits)
+    else:
+        action.disabled = lsp.CodeActionDisabled(outcome.refusal)
+    return action
+
+
+def _argument(assistant: Assistant, asked: Asked) -> dict[str, Any]:
+    """Return what `codecompose.assist` is told; diagnostics go along, for no other request has them."""
+    told = {"name": asked.name, "uri": asked.uri, "range": asked.range, "version": asked.version}
+    return {**told, "diagnostics": list(asked.diagnostics)} if "diagnostics" in assistant.wants else told
+
+
+def _data(ls: Server, data: Any) -> Asked:
+    """Read back what `_action` wrote, after its way through the client."""
+    try:
+        where = ls.protocol.structure(data["range"], lsp.Range)
+        return Asked(str(data["name"]), str(data["uri"]), where, int(data["version"]))
     except (KeyError, TypeError, ValueError) as error:
         raise JsonRpcInvalidParams("the action is not one that this server offered") from error
 
 
-def _workspace_edit(ls: Server, text: TextDocument, edit: lsp.TextEdit) -> lsp.WorkspaceEdit:
-    """Return the edit of one document, bound to its version where the client can tell versions apart."""
-    workspace = ls.client_capabilities.workspace
-    if workspace and workspace.workspace_edit and workspace.workspace_edit.document_changes:
-        identifier = lsp.OptionalVersionedTextDocumentIdentifier(text.uri, text.version)
-        return lsp.WorkspaceEdit(document_changes=[lsp.TextDocumentEdit(identifier, [edit])])
-    return lsp.WorkspaceEdit(changes={text.uri: [edit]})
+def _kind(assistant: Assistant) -> str:
+    return f"{EDIT_KIND if assistant.edits else SHOWN_KIND}.{assistant.name}"
 
 
-def _resolves_edits(ls: Server) -> bool:
-    capabilities = ls.client_capabilities.text_document
-    action = capabilities.code_action if capabilities else None
-    return bool(action and action.resolve_support and "edit" in action.resolve_support.properties)
-
-
-def _shows_explanations(ls: Server) -> bool:
-    """Clients say so with the capability `experimental: {"codecompose": {"explain": true}}`."""
-    experimental = ls.client_capabilities.experimental
-    ours = experimental.get("codecompose") if isinstance(experimental, dict) else None
-    return bool(isinstance(ours, dict) and ours.get("explain"))
-
-
-def _is_kind(action: lsp.CodeAction, kind: str) -> bool:
+def _is_wanted(kind: str, only: Any) -> bool:
     """Kinds are hierarchical: `refactor` holds `refactor.rewrite`, and the empty kind holds all."""
-    return not kind or action.kind == kind or str(action.kind).startswith(f"{kind}.")
+    return only is None or any(not asked or kind == asked or kind.startswith(f"{asked}.") for asked in map(_text, only))
+
+
+def _text(kind: lsp.CodeActionKind | str) -> str:
+    return kind.value if isinstance(kind, lsp.CodeActionKind) else kind
+
+
+def _capabilities(ls: Server) -> lsp.CodeActionClientCapabilities:
+    text_document = ls.client_capabilities.text_document
+    return (text_document and text_document.code_action) or lsp.CodeActionClientCapabilities()
+
+
+def _resolves_edits(can: lsp.CodeActionClientCapabilities) -> bool:
+    return bool(can.resolve_support and "edit" in can.resolve_support.properties)

@@ -56,10 +56,14 @@ class Configuration:
     def report(self) -> None:
         """Show every problem that has not been shown yet; before the answer to initialize nothing may be shown."""
         for text in map(str, self._problems):
-            if text not in self._told:
-                self._told.add(text)
-                self._tell(text)
+            self.tell_once(text)
         self._problems.clear()
+
+    def tell_once(self, text: str) -> None:
+        """Show a line, unless it has been shown before."""
+        if text not in self._told:
+            self._told.add(text)
+            self._tell(text)
 
     def _section(self, values: Any) -> Mapping[str, Any] | None:
         """Return the settings in what an editor sent, other sections beside ours left out; None if it sent none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lsprotocol import types as lsp
 
 from codecompose_ls.lsp import (
+    assistants,
     code_actions,
     completion,
     configuration,
@@ -15,6 +16,7 @@ from codecompose_ls.lsp import (
     weights,
 )
 from codecompose_ls.lsp.server import Server
+from codecompose_ls.telemetry.editors import editor_of
 
 
 def server(load: weights.Load = weights.load) -> Server:
@@ -42,11 +44,14 @@ def server(load: weights.Load = weights.load) -> Server:
     server.feature(events.DID_PARTIALLY_ACCEPT)(events.did_partially_accept)
     server.feature(events.DID_DISMISS)(events.did_dismiss)
     server.command(inline_completion.ACCEPTED)(events.accepted)
-    server.command(code_actions.EXPLAIN)(code_actions.explain)
+    server.command(assistants.ASSIST)(assistants.assist)
+    server.command(assistants.ASSISTANTS)(assistants.assistants)
+    server.command(assistants.EXPLAIN)(assistants.explain)
     return server
 
 
 def initialize(ls: Server, params: lsp.InitializeParams) -> None:
+    ls.life.editor = editor_of(params.client_info.name if params.client_info else None)
     ls.configuration.start(params.initialization_options)
     ls.configure()
     if ls.settings.popup:

@@ -6,12 +6,14 @@ until it is known to be one; what then does not convert is answered with Invalid
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from cattrs import Converter
 from lsprotocol import types as lsp
@@ -37,6 +39,16 @@ from codecompose_ls.lsp.documents import Workspace
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+T = TypeVar("T")
+
+#: Where the request that is being answered wants its progress told.
+work_done_token: ContextVar[lsp.ProgressToken | None] = ContextVar("work_done_token", default=None)
+
+
+class JsonRpcRequestFailed(JsonRpcException):
+    """LSP 3.17 "RequestFailed": all was well with the request; the message says in one line why nothing came of it."""
+
+    CODE = lsp.LSPErrorCodes.RequestFailed.value
 
 
 #: What comes and goes while somebody types.
@@ -86,6 +98,23 @@ class Protocol(LanguageServerProtocol):
         """End the connection; the exit status says whether shutdown came first, as the specification wants."""
         self.hang_up(0 if self._shutdown else 1)
 
+    @lsp_method(lsp.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(self, params: lsp.ExecuteCommandParams) -> Any:  # type: ignore[override]
+        """Run a command with its arguments as they came. Cancelling the request cancels it; pygls would run it on."""
+        handler = self.fm.commands.get(params.command)
+        if handler is None:
+            raise JsonRpcInvalidParams(f"there is no command {params.command!r}")
+        work_done_token.set(params.work_done_token)
+        result = handler(*(params.arguments or ()))
+        return await result if inspect.isawaitable(result) else result
+
+    def structure(self, value: Any, kind: type[T]) -> T:
+        """Return a part of free-form parameters as lsprotocol's type. Raises `JsonRpcInvalidParams`."""
+        try:
+            return self._converter.structure(value, kind)
+        except Exception as error:
+            raise JsonRpcInvalidParams("the parameters are malformed") from error
+
     def prepare(self) -> None:
         """Make the converter's code for the messages of typing, which it otherwise makes at the first of each kind."""
         for asked in _TYPED:
@@ -125,7 +154,7 @@ class Protocol(LanguageServerProtocol):
         if "id" in message and (isinstance(message["id"], bool) or not isinstance(message["id"], int | str)):
             raise JsonRpcInvalidRequest("the id must be a number or a string")
         if "method" not in message:
-            return self.structure_message(message)
+            return self._reply(message)
         method = message["method"]
         if not isinstance(method, str):
             raise JsonRpcInvalidRequest("the method must be a string")
@@ -142,6 +171,14 @@ class Protocol(LanguageServerProtocol):
             return self._converter.structure(message, kind)
         except Exception as error:
             raise JsonRpcInvalidParams("the parameters are malformed") from error
+
+    def _reply(self, message: Json) -> Any:
+        """Return a client's answer to us; one that makes no sense is an error, so that nobody waits for ever."""
+        try:
+            return self.structure_message(message)
+        except JsonRpcException:
+            error = lsp.ResponseError(JsonRpcInvalidParams.CODE, "the client's answer makes no sense")
+            return lsp.ResponseErrorMessage(id=message.get("id"), error=error)
 
     def _check_order(self, method: str) -> None:
         """Hold the life cycle: initialize first and once, nothing but exit after shutdown."""

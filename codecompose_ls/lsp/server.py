@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from pygls.lsp.server import LanguageServer
 from codecompose_ls import __version__
 from codecompose_ls.languages import LANGUAGES
 from codecompose_ls.lsp import log, weights
+from codecompose_ls.lsp.chat_model import ChatModel
 from codecompose_ls.lsp.configuration import Configuration
 from codecompose_ls.lsp.documents import Workspace
 from codecompose_ls.lsp.index import Indexes
@@ -22,12 +24,14 @@ from codecompose_ls.lsp.models import Models
 from codecompose_ls.lsp.progress import Bar
 from codecompose_ls.lsp.protocol import Protocol, converter
 from codecompose_ls.lsp.status import StatusLine, compose
+from codecompose_ls.lsp.trust import Trust
 from codecompose_ls.settings import PROJECT_FILE, Settings
 from codecompose_ls.telemetry.events import Event
 from codecompose_ls.telemetry.life import Life
-from codecompose_ls.types import Answer, CompletionRequest, Document
+from codecompose_ls.types import Answer, CompletionRequest, Context, Document, Snippet
 
 if TYPE_CHECKING:
+    from codecompose_ls.assistants.library import Library
     from codecompose_ls.index.files import Admission
     from codecompose_ls.telemetry.store import Store
 
@@ -70,6 +74,8 @@ class Server(LanguageServer):
             ready=self.models.settled,
             changed=self.refresh,
         )
+        self.chat = ChatModel()
+        self.trust = Trust(self)
         self.status = StatusLine(self.protocol.notify)
         #: The client has sent triggerKind 0, so it is of the days before LSP 3.18.
         self.counts_from_zero = False
@@ -101,6 +107,7 @@ class Server(LanguageServer):
         self.indexes.close()
         if self._store is not None:
             self._store.close()
+        self.chat.close()
         await self.models.close()
 
     # What the handlers call.
@@ -134,6 +141,7 @@ class Server(LanguageServer):
         if not self._current:
             self._root = roots[0] if roots else None
         self.models.configure(self.settings, roots)
+        self.chat.configure(self.settings)
         indexed = {root: _indexed(self.configuration.settings(root)) for root in roots}
         self.indexes.configure(indexed, outside=_indexed(self.settings))
         if document := self.workspace.document(self._current):
@@ -145,10 +153,11 @@ class Server(LanguageServer):
         await asyncio.to_thread(import_module, "codecompose_ls.index.files")
 
     def _counted(self) -> Callable[[Event], None]:
+        from codecompose_ls.lsp.telemetry import tell_client
         from codecompose_ls.telemetry.database import default_path
         from codecompose_ls.telemetry.store import Store
 
-        self._store = self._store or Store(default_path())
+        self._store = self._store or Store(default_path(), tell=partial(tell_client, self))
         return self._store.record
 
     def refresh(self) -> None:
@@ -164,7 +173,7 @@ class Server(LanguageServer):
 
     def admits(self, document: Document) -> bool:
         """Return whether a document may be read at all; if not, the status says why."""
-        self._current, self._root = document.uri, self._root_of(document.uri)
+        self._current, self._root = document.uri, self.root_of(document.uri)
         self._refusal = self._refusal_of(document, self._root)
         self.refresh()
         self.configuration.report()
@@ -180,9 +189,26 @@ class Server(LanguageServer):
         reason = self._admission(root, settings.ignore).refusal(path or Path(document.path), document.text)
         return f"{document.path} is left alone: {reason}" if reason else ""
 
-    def _root_of(self, uri: str) -> Path | None:
+    def root_of(self, uri: str) -> Path | None:
+        """Return the folder that a document belongs to; None for one that lies nowhere."""
         path = self.workspace.path(uri)
         return self.workspace.root_of(path) if path else None
+
+    async def library(self, document: Document) -> Library:
+        """Return the assistants at hand for a document; asks the user, once, about those of its project."""
+        from codecompose_ls.assistants.library import library
+
+        found = await asyncio.to_thread(library, self.root_of(document.uri))
+        for problem in found.problems:
+            self.configuration.tell_once(problem)
+        self.trust.ask_about(found)
+        return found
+
+    def snippets(self, context: Context, limit: int) -> tuple[Snippet, ...]:
+        """Return what other files say of the names near a cursor, of at most so many characters; from any thread."""
+        from codecompose_ls.index.snippets import snippets_of
+
+        return snippets_of(self.indexes.locate)(context, limit)
 
     def _admission(self, root: Path | None, ignore: tuple[str, ...]) -> Admission:
         from codecompose_ls.index.files import Admission
@@ -203,7 +229,7 @@ class Server(LanguageServer):
         return answer
 
     async def _answer(self, request: CompletionRequest) -> Answer:
-        pipeline = await self.models.pipeline(self._root_of(request.document.uri))
+        pipeline = await self.models.pipeline(self.root_of(request.document.uri))
         if pipeline is None:
             return Answer(None, "failed")
         answer = await pipeline.complete(request)
@@ -236,7 +262,7 @@ class Server(LanguageServer):
         while self._landed is not None:
             await asyncio.sleep(LANDING_S)
             (uri, offset), self._landed = self._landed, None
-            pipeline = await self.models.pipeline(self._root_of(uri))
+            pipeline = await self.models.pipeline(self.root_of(uri))
             if pipeline is None:
                 continue
             document = self.workspace.document(uri)

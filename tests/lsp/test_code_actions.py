@@ -1,4 +1,4 @@
-"""Code actions on Python: Explain and Add input checks, by analysis alone."""
+"""Code actions without a chat model: what analysis does for Python, at once or when chosen."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ SOURCE = '''def greet(name: str, times: int) -> str:
     return " ".join([f"hello 😀 {name}"] * times)
 '''
 RESOLVES = {"codeAction": {"resolveSupport": {"properties": ["edit"]}}}
+SHOWS = {"experimental": {"codecompose": {"assist": True}}}
 
 
 async def actions(session: Session, uri: str, offset: int, **context: Any) -> dict[str, Any]:
@@ -29,32 +30,45 @@ async def actions(session: Session, uri: str, offset: int, **context: Any) -> di
     return {action["title"]: action for action in found}
 
 
-async def test_the_kinds_and_the_command_are_advertised(session: Session) -> None:
+async def execute(session: Session, command: dict[str, Any]) -> Any:
+    params = {"command": command["command"], "arguments": command["arguments"]}
+    return await session.raw_request("workspace/executeCommand", params)
+
+
+async def test_the_kinds_and_the_commands_are_advertised(session: Session) -> None:
     capabilities = session.initialize_result["capabilities"]
     assert capabilities["codeActionProvider"] == {
-        "codeActionKinds": ["codecompose.explain", "refactor.rewrite.inputChecks"],
+        "codeActionKinds": ["codecompose", "refactor.rewrite.codecompose"],
         "resolveProvider": True,
     }
-    assert "codecompose.explain" in capabilities["executeCommandProvider"]["commands"]
+    commands = {"codecompose.assist", "codecompose.assistants", "codecompose.explain"}
+    assert commands <= set(capabilities["executeCommandProvider"]["commands"])
 
 
 async def test_explain_returns_an_outline_and_shows_it(session: Session, workspace: Path) -> None:
     uri = await session.open(workspace / "explained.py", SOURCE, "python")
     command = (await actions(session, uri, SOURCE.index("return")))["Explain"]["command"]
-    outline = await session.raw_request(
-        "workspace/executeCommand", {"command": command["command"], "arguments": command["arguments"]}
-    )
-    assert "greet(name: str, times: int) -> str" in outline
-    assert (await session.wait_for("window/showMessage"))["message"] == outline
+    answer = await execute(session, command)
+    assert "greet(name: str, times: int) -> str" in answer["markdown"]
+    assert (answer["madeBy"], answer["applied"], answer["refusal"]) == ("analysis", False, "")
+    assert (await session.wait_for("window/showMessage"))["message"] == answer["markdown"]
 
 
-async def test_a_client_that_shows_explanations_gets_no_message(workspace: Path) -> None:
-    capabilities = {"experimental": {"codecompose": {"explain": True}}}
-    async with fake(root=workspace, capabilities=capabilities) as session:
+async def test_a_client_that_shows_answers_gets_no_message(workspace: Path) -> None:
+    async with fake(root=workspace, capabilities=SHOWS) as session:
         uri = await session.open(workspace / "quiet.py", SOURCE, "python")
         command = (await actions(session, uri, SOURCE.index("return")))["Explain"]["command"]
-        arguments = {"command": command["command"], "arguments": command["arguments"]}
-        assert await session.raw_request("workspace/executeCommand", arguments)
+        assert (await execute(session, command))["markdown"]
+        assert "window/showMessage" not in [method for method, _ in session.notifications]
+
+
+async def test_a_client_of_before_gets_its_own_command_and_shows_what_it_returns(workspace: Path) -> None:
+    capabilities = {"experimental": {"codecompose": {"explain": True}}}
+    async with fake(root=workspace, capabilities=capabilities) as session:
+        uri = await session.open(workspace / "before.py", SOURCE, "python")
+        command = (await actions(session, uri, SOURCE.index("return")))["Explain"]["command"]
+        assert command["command"] == "codecompose.explain"
+        assert "greet(name: str, times: int) -> str" in await execute(session, command)
         assert "window/showMessage" not in [method for method, _ in session.notifications]
 
 
@@ -95,10 +109,13 @@ async def test_an_action_on_a_text_that_has_changed_since_is_refused(workspace: 
 async def test_only_the_kinds_that_were_asked_for_are_offered(session: Session, workspace: Path) -> None:
     uri = await session.open(workspace / "only.py", SOURCE, "python")
     offset = SOURCE.index("return")
-    assert list(await actions(session, uri, offset, only=["refactor"])) == ["Add input checks"]
     assert list(await actions(session, uri, offset, only=["codecompose.explain"])) == ["Explain"]
     assert list(await actions(session, uri, offset, only=["quickfix"])) == []
-    assert len(await actions(session, uri, offset, only=[""])) == 2
+    everything = await actions(session, uri, offset, only=[""])
+    assert {"Explain", "Add input checks"} <= everything.keys()
+    edits = await actions(session, uri, offset, only=["refactor"])
+    assert edits.keys() == everything.keys() - {"Explain"}
+    assert all(action["kind"].startswith("refactor.rewrite.codecompose.") for action in edits.values())
 
 
 async def test_where_the_cursor_lands_is_read_ahead(session: Session, workspace: Path) -> None:
