@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -89,8 +89,15 @@ class State:
 
     @classmethod
     def loads(cls, text: str) -> State:
-        """Read a line of `dumps`. Raises ValueError, KeyError or TypeError for anything else."""
-        values: dict[str, Any] = json.loads(text)
+        """Read a line of `dumps`; what a later version has added is left out. Raises ValueError for anything else."""
+        try:
+            return cls._read(json.loads(text))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"no state of a suggestion ({error})") from error
+
+    @classmethod
+    def _read(cls, values: dict[str, Any]) -> State:
+        values = {item.name: values[item.name] for item in fields(cls)}
         for name in ("key_of", "end_order", "decision"):
             values[name] = values[name] and tuple(values[name])
         looks = {int(after_s): tuple(look) for after_s, look in values.pop("looks").items()}

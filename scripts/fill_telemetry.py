@@ -1,0 +1,101 @@
+"""Fill a telemetry database with plausible events: `python scripts/fill_telemetry.py PATH --events 1000000`.
+
+For measuring what reads it: `codecompose-ls telemetry summary` and the dashboard. The same seed gives the same events.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+from uuid import UUID
+
+from codecompose_ls.telemetry import entries
+from codecompose_ls.telemetry.buckets import buckets
+from codecompose_ls.telemetry.database import Transaction, connect
+from codecompose_ls.telemetry.events import RETENTION_S, Event, Kind, Position
+from codecompose_ls.telemetry.metrics import metrics
+
+LANGUAGES = ("python", "typescript", "go", "rust", "java")
+MODELS = ("base", "base", "tuned-2026-10", "tuned-2026-11")
+EDITORS = ("vscode", "vscode", "neovim", "emacs")
+BATCH = 2_000
+
+
+def suggestion(random: random.Random, at: float) -> Iterator[Event]:
+    """Yield what happens around one request."""
+    common = Event(
+        Kind.TYPED,
+        random.choice(LANGUAGES),
+        random.choice(MODELS),
+        position=random.choice(list(Position)),
+        editor=random.choice(EDITORS),
+        cohort=random.choice(("", "treatment", "control")),
+        at=at,
+    )
+    latency_ms = random.lognormvariate(3.5, 0.6)
+    outcome = random.choices((Kind.GENERATED, Kind.CACHED, Kind.EMPTY, Kind.FILTERED, Kind.CANCELLED), (5, 3, 1, 2, 4))[
+        0
+    ]
+    if outcome not in (Kind.GENERATED, Kind.CACHED):
+        reason = random.choice(("confidence", "repetition", "trigger:mid_word")) if outcome is Kind.FILTERED else None
+        yield replace(common, kind=outcome, reason=reason, latency_ms=latency_ms, trigger="automatic")
+        return
+    source = "engine" if outcome is Kind.GENERATED else "cache"
+    id, size = f"{random.getrandbits(96):024x}", random.randint(3, 80)
+    told = replace(common, suggestion=id)
+    yield replace(told, kind=outcome, source=source, latency_ms=latency_ms, trigger="automatic", characters=size)
+    if random.random() < 0.6:
+        yield replace(told, kind=Kind.SHOWN)
+        decision_ms = random.lognormvariate(7, 0.8)
+        if random.random() < 0.7:
+            yield replace(told, kind=Kind.TYPED_OVER, decision_ms=decision_ms)
+        else:
+            yield replace(told, kind=Kind.ACCEPTED, decision_ms=decision_ms, characters=size)
+            for after_s in RETENTION_S:
+                similarity = random.betavariate(8, 1)
+                kept = round(similarity * size)
+                yield replace(told, kind=Kind.RETAINED, after_s=after_s, similarity=similarity, characters=kept)
+    if random.random() < 0.1:
+        yield replace(common, position=None, characters=random.randint(1, 200))
+
+
+def events(*, days: int, number: int, seed: int) -> Iterator[Event]:
+    """Yield so many events of the last days, in their order."""
+    source, sequence, end = random.Random(seed), count(), time.time()
+    at = end - days * 86_400
+    while True:
+        at = min(end, at + source.expovariate(number / 2.2 / (days * 86_400)))
+        for event in suggestion(source, at):
+            yield replace(event, id=UUID(int=source.getrandbits(128), version=4).hex, sequence=next(sequence))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    start = time.perf_counter()
+    stream = islice(events(days=args.days, number=args.events, seed=args.seed), args.events)
+    with closing(connect(args.path)) as connection:
+        while batch := list(islice(stream, BATCH)):
+            with Transaction(connection):
+                entries.enter(connection, batch)
+    filled = time.perf_counter()
+    found = buckets(args.path)
+    figures = metrics(found)
+    read = time.perf_counter()
+    megabytes = args.path.stat().st_size / 1e6
+    print(f"{args.events} events in {filled - start:.1f} s, {megabytes:.0f} MB, {len(found)} buckets")
+    print(f"all figures in {read - filled:.3f} s; {figures.shown} shown, {figures.accepted} accepted")
+
+
+if __name__ == "__main__":
+    main()
