@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecompose_ls.assistants.docstrings import add_docstrings
 from codecompose_ls.assistants.explain import explain
 from codecompose_ls.assistants.input_checks import Edit, add_input_checks
 from codecompose_ls.assistants.outcome import ANALYSIS, FileEdit, Outcome
@@ -19,6 +20,9 @@ def analyse(task: Task) -> Outcome:
         edit = add_input_checks(text, start, end)
         how = "from annotations, defaults and docstring"
         return _edited(task, (edit,) if edit else (), how, "no parameter here says what it may be, or all are checked")
+    if task.assistant.name == "add-docstrings":
+        how = "from signature, annotations, defaults, yields and raises"
+        return _edited(task, add_docstrings(text, start, end), how, "no definition here lacks a docstring")
     raise InputError(f"'{task.assistant.name}' cannot be done by analysis")
 
 

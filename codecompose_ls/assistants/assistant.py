@@ -44,7 +44,8 @@ _FENCE = re.compile(r"\A(?:\ufeff)?\+\+\+[ \t]*\n(.*?\n|)\+\+\+[ \t]*(?:\n|\Z)",
 class Assistant:
     """What can be asked of code, and how.
 
-    `wants` names the parts of the context beyond the code itself; `languages` is empty for all of them.
+    `wants` names the parts of the context beyond the code itself, `needs` those of them without which there is nothing
+    to do; `languages` is empty for all of them.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Assistant:
     origin: str
     #: Whether it can be done for Python without a chat model.
     analysis: bool = False
+    needs: tuple[str, ...] = ()
     scope: str = SELECTION
     target: str = CODE
     #: Nothing but comments and docstrings may change.
@@ -65,6 +67,11 @@ class Assistant:
     @property
     def edits(self) -> bool:
         return self.kind == EDIT
+
+    @property
+    def about_code(self) -> bool:
+        """Whether it is about the code at the cursor, and not about the repository."""
+        return "code" in PLACEHOLDER.findall(self.template)
 
     def knows(self, language: str) -> bool:
         return not self.languages or language in self.languages
@@ -88,6 +95,7 @@ def parse(name: str, text: str, *, origin: str, analysis: bool = False) -> Assis
         template=template,
         origin=origin,
         analysis=analysis,
+        needs=_names(values, "needs", PARTS),
         scope=_choice(values, "scope", (SELECTION, FUNCTION), default=SELECTION),
         target=_choice(values, "target", (CODE, TESTS), default=CODE),
         comments_only=_flag(values, "comments_only"),
@@ -102,10 +110,10 @@ def _front_matter(text: str) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        values = tomllib.loads(text)
+        values: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"its front matter is not TOML ({error})") from error
-    known = ("title", "kind", "wants", "languages", "scope", "target", "comments_only")
+    known = ("title", "kind", "wants", "needs", "languages", "scope", "target", "comments_only")
     if unknown := next((key for key in values if key not in known), None):
         raise InputError(f"its front matter has '{unknown}', which is none of {', '.join(known)}")
     return values
@@ -150,6 +158,8 @@ def _check_template(assistant: Assistant) -> None:
         raise InputError(f"its template has {{{{{missing}}}}}, but its wants do not name '{missing}'")
     if unused := next((part for part in assistant.wants if part not in used), None):
         raise InputError(f"it wants '{unused}', but its template has no {{{{{unused}}}}}")
+    if other := next((part for part in assistant.needs if part not in assistant.wants), None):
+        raise InputError(f"it needs '{other}', but its wants do not name that")
     if "code" not in used and (assistant.edits or not used.intersection(PARTS)):
         raise InputError("its template has no {{code}}, so nothing of the selection would be asked about")
     if assistant.target == TESTS and not assistant.edits:

@@ -8,9 +8,12 @@ from contextlib import aclosing
 
 from codecompose_ls.assistants.analysis import analyse
 from codecompose_ls.assistants.assistant import Assistant
+from codecompose_ls.assistants.context import Given, gather
+from codecompose_ls.assistants.edit import edit_of
 from codecompose_ls.assistants.outcome import Outcome
-from codecompose_ls.assistants.prompt import fenced, fill
-from codecompose_ls.assistants.task import Task, touched_lines
+from codecompose_ls.assistants.prompt import fill
+from codecompose_ls.assistants.reply import Unfit, without_thoughts
+from codecompose_ls.assistants.task import Task
 from codecompose_ls.backends.chat import Chat
 from codecompose_ls.backends.dialect import Message
 from codecompose_ls.errors import Cancelled, InputError
@@ -19,8 +22,9 @@ from codecompose_ls.types import Sampling, Stop
 
 #: Characters of a prompt: some 6,000 tokens.
 BUDGET = 24_000
-#: The longest answer, in tokens.
+#: The longest answer, in tokens; no answer is longer in characters than this many times that.
 MAX_TOKENS = 4096
+_CHARACTERS_PER_TOKEN = 16
 SET_UP = "needs a chat model: set 'chat' in your settings (docs/how-to/assistants.md)"
 
 
@@ -44,22 +48,47 @@ async def carry_out(
     an index for definitions, `budget` is the longest prompt in characters. Raises what the chat model raises, and
     `Cancelled` when `stop` was set; cancelling the coroutine stops the generation, too.
     """
-    assistant, document = task.assistant, task.document
     if chat is None:
-        if reason := needs_chat(assistant, document.language):
-            raise InputError(f"'{assistant.name}' {reason}")
+        if reason := needs_chat(task.assistant, task.document.language):
+            raise InputError(f"'{task.assistant.name}' {reason}")
         outcome = await asyncio.to_thread(analyse, task)
         if stop.is_set():
             raise Cancelled
         show(outcome.markdown)
         return outcome
-    first, last = touched_lines(document.text, task.start, task.end)
-    prompt = fill(assistant, {"code": fenced(document.text[first:last], document.language), "path": document.path})
-    answer = ""
-    sampling = Sampling(max_tokens=MAX_TOKENS)
-    async with aclosing(chat.chat([Message("user", prompt)], sampling, stop=stop)) as pieces:
+    given = await asyncio.to_thread(gather, task, find=find, budget=budget)
+    answer, whole = await _ask(chat, fill(task.assistant, given.values), stop=stop, show=show)
+    return await asyncio.to_thread(_concluded, task, given, answer, whole=whole, made_by=chat.model)
+
+
+async def _ask(chat: Chat, prompt: str, *, stop: Stop, show: Callable[[str], None]) -> tuple[str, bool]:
+    """Return what the model says, and whether it came to an end by itself."""
+    answer, finish = "", None
+    messages, sampling = [Message("user", prompt)], Sampling(max_tokens=MAX_TOKENS)
+    async with aclosing(chat.chat(messages, sampling, stop=stop)) as pieces:
         async for piece in pieces:
+            if stop.is_set():
+                raise Cancelled
             answer += piece.text
+            finish = piece.finish
             show(piece.text)
-    refusal = "the answer cannot be checked yet" if assistant.edits else ""
-    return Outcome(answer, refusal=refusal, made_by=chat.model)
+            if len(answer) > MAX_TOKENS * _CHARACTERS_PER_TOKEN:
+                finish = "length"
+                break
+    return answer, finish == "stop"
+
+
+def _concluded(task: Task, given: Given, answer: str, *, whole: bool, made_by: str) -> Outcome:
+    markdown = without_thoughts(answer)
+    if not markdown.strip():
+        said = "the model has said nothing"
+        return Outcome(f"*{said[0].upper()}{said[1:]}.*\n", refusal=said * task.assistant.edits, made_by=made_by)
+    if not task.assistant.edits:
+        return Outcome(markdown if whole else f"{markdown}\n\n*The answer was cut off.*\n", made_by=made_by)
+    if not whole:
+        return Outcome(markdown, refusal="the answer was cut off", made_by=made_by)
+    try:
+        edit = edit_of(task, given, answer)
+    except Unfit as error:
+        return Outcome(markdown, refusal=str(error), made_by=made_by)
+    return Outcome(markdown, (edit,), made_by=made_by, description=f"{task.assistant.title}: by {made_by}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: Who did it where no model was asked.
@@ -22,11 +23,6 @@ class FileEdit:
     text: str
     creates: bool = False
 
-    @property
-    def result(self) -> str:
-        """The file as it is with this edit alone."""
-        return self.source[: self.start] + self.text + self.source[self.end :]
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -41,3 +37,12 @@ class Outcome:
     made_by: str = ANALYSIS
     #: One line about the edits, for whoever has to confirm them.
     description: str = ""
+
+
+def results(edits: Iterable[FileEdit]) -> dict[str, str]:
+    """Return the text that each edited file has after all of its edits, by URI."""
+    texts: dict[str, str] = {}
+    for edit in sorted(edits, key=lambda one: -one.start):
+        text = texts.get(edit.uri, edit.source)
+        texts[edit.uri] = text[: edit.start] + edit.text + text[edit.end :]
+    return texts

@@ -67,13 +67,13 @@ def _fits(
     root: Path | None,
 ) -> bool:
     text, (first, last) = document.text, lines
-    if "diff" in assistant.wants and (root is None or not (root / ".git").exists()):
+    if "diff" in assistant.needs and (root is None or not (root / ".git").exists()):
         return False
-    if "{{code}}" not in assistant.template.replace(" ", ""):
+    if not assistant.about_code:
         return True
-    if "diagnostics" in assistant.wants and not touching(diagnostics, first, last):
+    if "diagnostics" in assistant.needs and not touching(diagnostics, first, last):
         return False
-    if "todo" in assistant.wants and not TODO.search(text, first, last):
+    if "todo" in assistant.needs and not TODO.search(text, first, last):
         return False
     if assistant.scope == FUNCTION and document.language not in _PLAIN and not _DEFINITION.search(text, 0, last):
         return False

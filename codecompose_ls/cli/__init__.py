@@ -19,6 +19,7 @@ from codecompose_ls.errors import CodeComposeError
 COMMANDS: dict[str, str] = {
     "lsp": "start the language server (stdio, or --tcp HOST:PORT)",
     "complete": "complete code at FILE:LINE:COL",
+    "assist": "ask an assistant about code: explain, review, document, test, mend",
     "demo": "watch real code being completed as it is typed",
     "doctor": "check the environment and the model, and say how to mend what is wrong",
     "bench": "measure latencies, and what the index of a folder costs, against the budgets",

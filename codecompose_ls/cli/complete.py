@@ -43,14 +43,14 @@ def run(args: argparse.Namespace) -> int:
     from codecompose_ls.types import CompletionRequest, Document, Trigger
 
     path, line, column = _parse(args.where)
-    root = _root_of(path)
+    root = root_of(path)
     loaded, problems = settings.load(root=root)
     for problem in problems:
         print(f"codecompose-ls: {problem}", file=sys.stderr)
     if args.model:
         loaded = replace(loaded, model=args.model, backend="local")
     loaded = replace(loaded, multi_line=args.multi_line or loaded.multi_line)
-    text = _read(path, root, loaded.ignore)
+    text = read(path, root, loaded.ignore)
     language = language_of(path)
     if language is None:
         raise InputError(f"{path}: not a source file of a language we know")
@@ -67,12 +67,14 @@ def _parse(where: str) -> tuple[Path, int, int]:
     return Path(match[1]).expanduser().resolve(), int(match[2]), int(match[3])
 
 
-def _root_of(path: Path) -> Path:
+def root_of(path: Path) -> Path:
+    """Return the folder of the project that a file belongs to; its own folder where nothing marks one."""
     marked = (folder for folder in path.parents if any((folder / mark).exists() for mark in _ROOT_MARKS))
     return next(marked, path.parent)
 
 
-def _read(path: Path, root: Path, ignore: tuple[str, ...]) -> str:
+def read(path: Path, root: Path, ignore: tuple[str, ...]) -> str:
+    """Return a file's text. Raises `InputError` where there is none that may be read."""
     from codecompose_ls.index.files import Admission
 
     if not path.is_file():

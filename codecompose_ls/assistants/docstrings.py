@@ -1,0 +1,325 @@
+"""Docstring skeletons for Python, from what the code says: signature, annotations, defaults, yields, raises.
+
+Nothing is invented: the summary is the name in words, and what the code does not tell is "...". The style is that of
+the file's other docstrings: Google's, NumPy's, reST's, or plain.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codecompose_ls.assistants.behaviour import behaviour
+from codecompose_ls.assistants.input_checks import Edit
+from codecompose_ls.assistants.selection import Selection, Unparsable, one_line, select
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from codecompose_ls.assistants.selection import Definition
+
+GOOGLE, NUMPY, REST, PLAIN = "Google", "NumPy", "reST", "plain"
+#: What a docstring of each style cannot do without.
+_MARKS = {
+    GOOGLE: re.compile(r"^\s*(?:Args|Arguments|Returns|Yields|Raises|Attributes):\s*$", re.MULTILINE),
+    NUMPY: re.compile(r"^\s*(?:Parameters|Returns|Yields|Raises|Attributes)\s*\n\s*-{3,}\s*$", re.MULTILINE),
+    REST: re.compile(r"^\s*:(?:param|type|returns?|rtype|raises?|yields?)\b[^:\n]*:", re.MULTILINE),
+}
+_UNKNOWN = "..."
+#: What a generator is annotated with; its first argument is what it yields.
+_ITERATED = re.compile(r"(?:\w+\.)*(?:Async)?(?:Iterator|Iterable|Generator)\[(.*)\]")
+_LONGEST_DEFAULT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`name` with its stars; `kind` and `default` are source, empty where there is none."""
+
+    name: str
+    kind: str
+    default: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a definition says about itself."""
+
+    summary: str
+    parameters: tuple[Parameter, ...] = ()
+    returns: str = ""
+    yields: str = ""
+    raises: tuple[str, ...] = ()
+
+
+def add_docstrings(source: str, start: int, end: int) -> tuple[Edit, ...]:
+    """Return an edit for each definition that lacks a docstring: those selected, or else the innermost one around.
+
+    Empty where there is none, and for text that does not parse.
+    """
+    import libcst as cst
+
+    try:
+        selection = select(source, start, end)
+        style, quote = style_of(selection.module)
+        undocumented = _undocumented(selection, *sorted((start, end)))
+        found = tuple(_edit(selection, one, style, quote) for one in undocumented)
+        after = source
+        for edit in reversed(found):
+            after = after[: edit.start] + edit.text + after[edit.end :]
+        cst.parse_module(after)
+    except (Unparsable, cst.ParserSyntaxError):
+        return ()
+    return found
+
+
+def style_of(module: cst.Module) -> tuple[str, str]:
+    """Return the style of a file's docstrings and their quotes; Google's where they show none."""
+    docstrings = list(_docstrings(module))
+    styles = Counter(style for text in docstrings for style, mark in _MARKS.items() if mark.search(text))
+    quotes = Counter("'''" if text.lstrip("rRuU").startswith("'''") else '"""' for text in docstrings)
+    quote = quotes.most_common(1)[0][0] if quotes else '"""'
+    if styles:
+        return styles.most_common(1)[0][0], quote
+    # Docstrings of several lines without any marks are prose.
+    return (PLAIN if any("\n" in text.strip() for text in docstrings) else GOOGLE), quote
+
+
+def _docstrings(module: cst.Module) -> Iterator[str]:
+    """Yield the source of the docstrings of all functions and classes."""
+    import libcst as cst
+
+    found: list[str] = []
+
+    class Visitor(cst.CSTVisitor):
+        def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+            self._take(node)
+
+        def visit_ClassDef(self, node: cst.ClassDef) -> None:
+            self._take(node)
+
+        def _take(self, node: Definition) -> None:
+            first = node.body.body[0] if node.body.body else None
+            statement = first.body[0] if isinstance(first, cst.SimpleStatementLine) else None
+            if isinstance(statement, cst.Expr) and isinstance(statement.value, cst.SimpleString):
+                found.append(statement.value.value)
+
+    module.visit(Visitor())
+    yield from found
+
+
+def _undocumented(selection: Selection, start: int, end: int) -> list[Definition]:
+    """Return the definitions without a docstring that are wholly selected, or else the innermost one."""
+    import libcst as cst
+
+    text = selection.source[start:end]
+    start, end = start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
+    selected: list[Definition] = []
+
+    class Visitor(cst.CSTVisitor):
+        def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
+            self._take(node)
+            # What is nested in a function is its own affair.
+            return False
+
+        def visit_ClassDef(self, node: cst.ClassDef) -> None:
+            self._take(node)
+
+        def _take(self, node: Definition) -> None:
+            first, last = selection.span(node)
+            if start <= first and last <= end:
+                selected.append(node)
+
+    selection.module.visit(Visitor())
+    if not selected and selection.definition is not None:
+        selected = [selection.definition]
+    return [one for one in selected if one.get_docstring() is None and not _is_overload(one)]
+
+
+def _is_overload(node: Definition) -> bool:
+    return any(one_line(decorator.decorator).rpartition(".")[2] == "overload" for decorator in node.decorators)
+
+
+def _edit(selection: Selection, node: Definition, style: str, quote: str) -> Edit:
+    """Put the docstring before the first statement; a body on the line of its header moves to one of its own."""
+    import libcst as cst
+
+    source, unit, newline = selection.source, selection.module.default_indent, selection.module.default_newline
+    line = selection.line_start(selection.span(node)[0])
+    indentation = source[line : len(source) - len(source[line:].lstrip(" \t\f"))] + unit
+    if isinstance(node.body, cst.IndentedBlock):
+        indentation = indentation[: -len(unit)] + (node.body.indent or unit)
+    text = newline.join(_quoted(_facts(selection, node), style, quote, indentation, unit))
+    first = node.body.body[0]
+    below = selection.span(first)[0]
+    if not isinstance(node.body, cst.IndentedBlock):
+        colon = source.rindex(":", 0, below)
+        return Edit(colon + 1, below, f"{newline}{text}{newline}{indentation}")
+    # Right below the header: comments above the first statement stay with that.
+    above = len(getattr(first, "leading_lines", ()))
+    begin = selection.line_starts[bisect_right(selection.line_starts, below) - 1 - above]
+    return Edit(begin, begin, f"{text}{newline}")
+
+
+def _facts(selection: Selection, node: Definition) -> Facts:
+    import libcst as cst
+
+    summary = _in_words(node.name.value)
+    if not isinstance(node, cst.FunctionDef):
+        return Facts(summary)
+    found = behaviour(node)
+    annotated = _annotation(node.returns)
+    yields = _UNKNOWN if found.yields else ""
+    if found.yields and (item := _ITERATED.fullmatch(annotated)):
+        yields = _first_argument(item[1])
+    returns = annotated if annotated not in ("None", "NoReturn", "Never") else ""
+    if not annotated and any(value != "None" for value in found.returns):
+        returns = _UNKNOWN
+    raises = tuple(name for name in found.raises if re.fullmatch(r"[\w.]*[A-Z]\w*", name))
+    return Facts(summary, tuple(_parameters(selection, node)), "" if yields else returns, yields, raises)
+
+
+def _in_words(name: str) -> str:
+    """Return a name as the first line of a docstring."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+|\d+", {"__init__": "initialize"}.get(name, name)) or [name]
+    text = " ".join(word if len(word) > 1 and word.isupper() else word.lower() for word in words)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _annotation(node: cst.Annotation | None) -> str:
+    """Return an annotation's source, without the quotes around all of it."""
+    import libcst as cst
+
+    if node is None:
+        return ""
+    inner = node.annotation
+    return inner.raw_value if isinstance(inner, cst.SimpleString) else one_line(inner)
+
+
+def _first_argument(arguments: str) -> str:
+    depth = 0
+    for at, char in enumerate(arguments):
+        depth += (char in "[(") - (char in "])")
+        if char == "," and depth == 0:
+            return arguments[:at].strip()
+    return arguments.strip()
+
+
+def _parameters(selection: Selection, function: cst.FunctionDef) -> Iterator[Parameter]:
+    import libcst as cst
+
+    params = function.params
+    positional = [*params.posonly_params, *params.params]
+    if _is_method(selection, function) and not any(
+        one_line(one.decorator) == "staticmethod" for one in function.decorators
+    ):
+        positional = positional[1:]
+    star = [params.star_arg] if isinstance(params.star_arg, cst.Param) else []
+    double = [params.star_kwarg] if params.star_kwarg else []
+    for param in (*positional, *star, *params.kwonly_params, *double):
+        stars = "*" * (param in star) + "**" * (param in double)
+        kind = _annotation(param.annotation)
+        default = one_line(param.default) if param.default is not None else ""
+        yield Parameter(stars + param.name.value, kind, default if len(default) <= _LONGEST_DEFAULT else "")
+
+
+def _is_method(selection: Selection, function: cst.FunctionDef) -> bool:
+    """Return whether a function stands right in a class."""
+    import libcst as cst
+
+    found: list[cst.ClassDef] = []
+
+    class Visitor(cst.CSTVisitor):
+        def visit_ClassDef(self, node: cst.ClassDef) -> None:
+            if function in node.body.body:
+                found.append(node)
+
+    selection.module.visit(Visitor())
+    return bool(found)
+
+
+def _quoted(facts: Facts, style: str, quote: str, indentation: str, unit: str) -> Iterator[str]:
+    """Yield the docstring's lines, indented and between quotes."""
+    lines = [facts.summary, *_BODIES[style](facts, unit)]
+    text = "\n".join(lines).replace(quote, quote[0])
+    prefix = "r" if "\\" in text else ""
+    first, *rest = text.split("\n")
+    if not rest:
+        yield f"{indentation}{prefix}{quote}{first}{quote}"
+        return
+    yield f"{indentation}{prefix}{quote}{first}"
+    yield from (f"{indentation}{line}" if line else "" for line in rest)
+    yield f"{indentation}{quote}"
+
+
+def _google(facts: Facts, unit: str) -> Iterator[str]:
+    if facts.parameters:
+        yield from ("", "Args:")
+        for one in facts.parameters:
+            kind = f" ({one.kind})" if one.kind else ""
+            yield f"{unit}{one.name}{kind}: {_UNKNOWN}{_default(one)}"
+    for title, kind in (("Returns", facts.returns), ("Yields", facts.yields)):
+        if kind:
+            yield from ("", f"{title}:", f"{unit}{_UNKNOWN}" if kind == _UNKNOWN else f"{unit}{kind}: {_UNKNOWN}")
+    if facts.raises:
+        yield from ("", "Raises:", *(f"{unit}{name}: {_UNKNOWN}" for name in facts.raises))
+
+
+def _numpy(facts: Facts, unit: str) -> Iterator[str]:
+    if facts.parameters:
+        yield from ("", "Parameters", "----------")
+        for one in facts.parameters:
+            kind = ", ".join(part for part in (one.kind, f"default {one.default}" if one.default else "") if part)
+            yield f"{one.name} : {kind}" if kind else one.name
+            yield f"{unit}{_UNKNOWN}"
+    for title, kind in (("Returns", facts.returns), ("Yields", facts.yields)):
+        if kind:
+            yield from ("", title, "-" * len(title), kind, *([f"{unit}{_UNKNOWN}"] if kind != _UNKNOWN else []))
+    if facts.raises:
+        yield from ("", "Raises", "------")
+        for name in facts.raises:
+            yield from (name, f"{unit}{_UNKNOWN}")
+
+
+def _rest(facts: Facts, unit: str) -> Iterator[str]:
+    if facts.parameters or facts.returns or facts.yields or facts.raises:
+        yield ""
+    for one in facts.parameters:
+        name = one.name.replace("*", r"\*")
+        yield f":param {name}: {_UNKNOWN}{_default(one)}"
+        if one.kind:
+            yield f":type {name}: {one.kind}"
+    if facts.returns or facts.yields:
+        yield f":{'returns' if facts.returns else 'yields'}: {_UNKNOWN}"
+    if facts.returns not in ("", _UNKNOWN):
+        yield f":rtype: {facts.returns}"
+    for name in facts.raises:
+        yield f":raises {name}: {_UNKNOWN}"
+
+
+def _plain(facts: Facts, unit: str) -> Iterator[str]:
+    said = []
+    if facts.parameters:
+        taken = [one.name + (f" ({one.kind})" if one.kind else "") for one in facts.parameters]
+        said.append(f"Takes {_listed(taken)}.")
+    for verb, kind in (("Returns", facts.returns), ("Yields", facts.yields)):
+        if kind and kind != _UNKNOWN:
+            said.append(f"{verb} {kind}.")
+    if facts.raises:
+        said.append(f"Raises {_listed(facts.raises)}.")
+    if said:
+        yield from ("", *said)
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _default(parameter: Parameter) -> str:
+    return f" Defaults to {parameter.default}." if parameter.default else ""
+
+
+_BODIES = {GOOGLE: _google, NUMPY: _numpy, REST: _rest, PLAIN: _plain}
