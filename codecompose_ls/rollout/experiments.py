@@ -51,6 +51,8 @@ FEATURES: Mapping[str, tuple[bool, ...] | tuple[str, ...] | range] = {
 MOST_PERCENT = 50
 #: Fewer users an arm, and the normal approximation behind the intervals does not hold.
 LEAST_USERS = 20
+#: An error rate that deserves the name.
+MOST_ERRORS = 0.2
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -156,13 +158,7 @@ def parse(text: str, *, source: str = "rollout.toml") -> Plan:
         said = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: not valid TOML: {error}") from error
-    table = Table(said, f"{source}:")
-    holdout = table.number("holdout_percent", 0.0, low=0, high=MOST_PERCENT)
-    experiments = tuple(_experiment(name, part) for name, part in table.tables("experiments"))
-    counts = {experiment.name: len(experiment.waves) for experiment in experiments}
-    states = {name: _state(part, counts.get(name, 0)) for name, part in table.tables("state")}
-    table.finish()
-    return Plan(experiments, holdout, states)
+    return _plan(Table(said, f"{source}:"))
 
 
 def handed_out(text: str, states: Mapping[str, State]) -> str:
@@ -186,6 +182,15 @@ def check_overlap(plan: Plan) -> None:
                 changed[part] = one.name
 
 
+def _plan(table: Table) -> Plan:
+    holdout = table.number("holdout_percent", 0.0, low=0, high=MOST_PERCENT)
+    experiments = tuple(_experiment(name, part) for name, part in table.tables("experiments"))
+    counts = {experiment.name: len(experiment.waves) for experiment in experiments}
+    states = {name: _state(part, counts.get(name, 0)) for name, part in table.tables("state")}
+    table.finish()
+    return Plan(experiments, holdout, states)
+
+
 def _experiment(name: str, table: Table) -> Experiment:
     if not _NAME.fullmatch(name):
         raise InputError(f"{table.place} is no name for an experiment: small letters, digits and hyphens are, up to 64")
@@ -201,8 +206,8 @@ def _experiment(name: str, table: Table) -> Experiment:
         ),
         metrics=table.names("metrics", tuple(METRICS)),
         least_users=table.whole("least_users", 30, low=LEAST_USERS, high=10**6),
-        false_halts=table.number("false_halts", 0.05, low=0, high=0.5, above=True),
-        missed_harms=table.number("missed_harms", 0.05, low=0, high=0.5, above=True),
+        false_halts=table.number("false_halts", 0.05, low=0, high=MOST_ERRORS, above=True),
+        missed_harms=table.number("missed_harms", 0.05, low=0, high=MOST_ERRORS, above=True),
     )
     guard_rails.finish(METRICS)
     table.finish()

@@ -31,7 +31,7 @@ class Table:
 
     def number(self, key: str, default: float | None, *, low: float, high: float, above: bool = False) -> float:
         value = self.take(key, _MISSING if default is None else default)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
         if not good or not (low < value if above else low <= value) or value > high:
             wanted = f"a number above {low:g}" if above else f"a number from {low:g}"
             upper = f" up to {high:g}" if math.isfinite(high) else ""
