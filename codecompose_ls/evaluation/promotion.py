@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ from codecompose_ls.evaluation.stages import UNFINISHED, Stages, Training, mark,
 from codecompose_ls.models import registry
 from codecompose_ls.models.model import load_model
 from codecompose_ls.tuning.corpus import PACK_SUFFIX, Corpus, Document, FilterReport, read_pack, write_pack
+from codecompose_ls.tuning.interruption import stopping_on_signals
 from codecompose_ls.tuning.project import ProjectText, split
 from codecompose_ls.tuning.replay import replay_documents, retained_code
 
@@ -189,25 +191,30 @@ class _Job:
         # What the final run will need stays; what is left over by the run before is for more cases.
         share = max(0.5 * self._left(GATE_BY), self._left(FINAL_BY) - 1.2 * measured.minutes)
         until = time.monotonic() + 60 * max(share, 0.5 * (GATE_BY - MEASURED_BY) * self.order.minutes)
-        self._watch(Progress("gate"))
+        interrupted = threading.Event()
+
+        def watching(stage: str) -> Callable[[int, int], None]:
+            def watch(done: int, total: int) -> None:
+                self._watch(Progress(stage, done / total))
+                # Between two cases: a task that is cancelled in the middle of one may still come to its end.
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+
+            return watch
 
         async def ask(contest: Contest) -> Verdict:
             lines = await contest.ask(
                 self.evidence.cases,
                 until=until - (until - time.monotonic()) / 3,
                 index=loaded.index,
-                watch=lambda done, total: self._watch(Progress("gate", done / total)),
+                watch=watching("gate"),
             )
-            kept = await contest.ask(
-                retained,
-                until=until,
-                index=False,
-                watch=lambda done, total: self._watch(Progress("retention", done / total)),
-            )
+            kept = await contest.ask(retained, until=until, index=False, watch=watching("retention"))
             retention = head_to_head(*kept) if retained else None
             return verdict(*lines, measured_at=self.evidence.measured_at, retention=retention)
 
-        with Contest(self.base, self.stages.measured, settings=loaded) as contest:
+        self._watch(Progress("gate"))
+        with stopping_on_signals(interrupted.set), Contest(self.base, self.stages.measured, settings=loaded) as contest:
             found = asyncio.run(ask(contest))
         self.stages.keep(found)
         return found
