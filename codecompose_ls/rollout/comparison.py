@@ -83,6 +83,15 @@ class Comparison:
     standard_error: float
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A difference and its 95 % interval, which holds at every look."""
+
+    comparison: Comparison
+    low: float
+    high: float
+
+
 def compare(metric: Metric, old: Users, new: Users) -> Comparison | None:
     """Compare two arms by one metric; None where an arm has fewer than two users to speak of, or nothing varies yet."""
     arms = [_Ratio.of(metric, users) for users in (old, new)]
@@ -109,6 +118,15 @@ def compare(metric: Metric, old: Users, new: Users) -> Comparison | None:
         difference=adjusted[1].value - adjusted[0].value,
         standard_error=math.sqrt(variance),
     )
+
+
+def effect(metric: Metric, old: Users, new: Users, *, scale: float) -> Effect | None:
+    """Compare two arms by one metric, for whoever looks on."""
+    comparison = compare(metric, old, new)
+    if comparison is None:
+        return None
+    half = half_width(comparison.standard_error, scale=scale, alpha=0.025)
+    return Effect(comparison, comparison.difference - half, comparison.difference + half)
 
 
 def half_width(standard_error: float, *, scale: float, alpha: float) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 
-from codecompose_ls.rollout.comparison import Comparison, Users, compare, half_width, imbalance
+from codecompose_ls.rollout.comparison import Comparison, Effect, Users, compare, effect, half_width, imbalance
 from codecompose_ls.rollout.experiments import Experiment, GuardRail, State, Status
 from codecompose_ls.rollout.metrics import METRICS
 
@@ -59,18 +59,20 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, why in one line, what was found, and the state from now on."""
+    """What to do, why in one line, the state from now on, what was found, and how all metrics differ."""
 
     verdict: Verdict
     reason: str
     state: State
     findings: tuple[Finding, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
 
 def review(experiment: Experiment, state: State, *, old: Users, new: Users, today: date) -> Decision:
     """Decide on a running wave from what the users of both arms have come to since they joined."""
     found = [finding for rail in experiment.guard_rails if (finding := find(experiment, rail, old=old, new=new))]
-    return decide(experiment, state, found, old_users=len(old), new_users=len(new), today=today)
+    decision = decide(experiment, state, found, old_users=len(old), new_users=len(new), today=today)
+    return replace(decision, effects=_effects(experiment, old, new))
 
 
 def find(experiment: Experiment, rail: GuardRail, *, old: Users, new: Users) -> Finding | None:
@@ -108,6 +110,13 @@ def decide(
     if state.wave + 1 < len(experiment.waves):
         return Decision(Verdict.ADVANCE, why, State(today, state.wave + 1), found)
     return Decision(Verdict.COMPLETE, why, _now(state, today, Status.COMPLETE), found)
+
+
+def _effects(experiment: Experiment, old: Users, new: Users) -> tuple[Effect, ...]:
+    margins = {rail.metric: rail.margin for rail in experiment.guard_rails}
+    metrics = [METRICS[name] for name in experiment.metrics]
+    effects = [effect(metric, old, new, scale=margins.get(metric.name, metric.scale)) for metric in metrics]
+    return tuple(one for one in effects if one is not None)
 
 
 def _waiting(experiment: Experiment, state: State, found: Sequence[Finding], today: date) -> str:

@@ -26,7 +26,7 @@ class Entry:
     """What was done: a verdict, "started" or "removed"; or "holdout", which is of no experiment. When (UTC), and why.
 
     Where `percent_before` differs from `percent`, of users who get the change, who gets what has changed. `state` is
-    the one from then on, `findings` are those of the guard rails.
+    the one from then on; `findings` are those of the guard rails, `effects` those of all metrics, as in a decision.
     """
 
     at: str
@@ -38,6 +38,7 @@ class Entry:
     state: State | None = None
     fingerprint: str = ""
     findings: tuple[Mapping[str, Any], ...] = ()
+    effects: tuple[Mapping[str, Any], ...] = ()
 
 
 class Record:
@@ -70,7 +71,7 @@ class Record:
         check_overlap(begun)
         for one in plan.experiments:
             if one.name in fresh:
-                self._note(one, STARTED, "it is in the roll-out file", fresh[one.name], share=0.0)
+                self._start(one, fresh[one.name])
         for entry in last.values():
             if entry.state is not None and entry.experiment not in names and entry.percent:
                 self._remove(entry, entry.state)
@@ -81,29 +82,29 @@ class Record:
 
     def enter(self, experiment: Experiment, before: State, decision: Decision) -> Entry:
         """Write a decision down; only then may it be acted on."""
-        findings = tuple(asdict(finding) for finding in decision.findings)
-        what, share = decision.verdict.value, _percent(experiment, before)
-        return self._note(experiment, what, decision.reason, decision.state, share=share, findings=findings)
+        entry = Entry(
+            at=_stamp(),
+            experiment=experiment.name,
+            what=decision.verdict.value,
+            reason=decision.reason,
+            percent_before=_percent(experiment, before),
+            percent=_percent(experiment, decision.state),
+            state=decision.state,
+            fingerprint=experiment.fingerprint(),
+            findings=tuple(asdict(one) for one in decision.findings),
+            effects=tuple(asdict(one) for one in decision.effects),
+        )
+        self._append(entry)
+        return entry
 
     def halt(self, experiment: Experiment, before: State, reason: str) -> Entry:
         """Write down that a person has stopped an experiment."""
         state = replace(before, since=_now().date(), status=Status.HALTED)
         return self.enter(experiment, before, Decision(Verdict.HALT, f"by hand: {reason}", state))
 
-    def _note(
-        self,
-        experiment: Experiment,
-        what: str,
-        reason: str,
-        state: State,
-        *,
-        share: float,
-        findings: tuple[Mapping[str, Any], ...] = (),
-    ) -> Entry:
-        percent, fingerprint = _percent(experiment, state), experiment.fingerprint()
-        entry = Entry(_stamp(), experiment.name, what, reason, share, percent, state, fingerprint, findings)
-        self._append(entry)
-        return entry
+    def _start(self, experiment: Experiment, state: State) -> None:
+        percent, why = _percent(experiment, state), "it is in the roll-out file"
+        self._append(Entry(_stamp(), experiment.name, STARTED, why, 0.0, percent, state, experiment.fingerprint()))
 
     def _remove(self, entry: Entry, state: State) -> None:
         gone = replace(state, since=_now().date(), status=Status.HALTED)
@@ -127,7 +128,8 @@ class Record:
             state = said["state"]
             if state is not None:
                 state = State(date.fromisoformat(state["since"]), int(state["wave"]), Status(state["status"]))
-            return Entry(**{**said, "state": state, "findings": tuple(said["findings"])})
+            lists = {name: tuple(said[name]) for name in ("findings", "effects")}
+            return Entry(**{**said, "state": state, **lists})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise InputError(f"{self._path}:{number} is not a line of a roll-out's record ({error})") from error
 

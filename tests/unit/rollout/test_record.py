@@ -1,15 +1,16 @@
 """The record: every decision and change of who gets what, in order, through crashes; states are what it says last."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.rollout.comparison import Comparison
+from codecompose_ls.rollout.comparison import Comparison, Users
 from codecompose_ls.rollout.experiments import Change, Experiment, GuardRail, Plan, State, Status, Wave
-from codecompose_ls.rollout.guard_rails import Finding, decide
+from codecompose_ls.rollout.guard_rails import Finding, decide, review
+from codecompose_ls.rollout.metrics import Sums, User
 from codecompose_ls.rollout.record import Record
 
 SHOP = Experiment("shop", Change("shop-custom"), (Wave(10), Wave(50)), (GuardRail("acceptance_rate", 0.02),))
@@ -49,6 +50,18 @@ def test_a_roll_out_is_told_from_its_start_to_everyone(path: Path) -> None:
     entry = record.entries()[-1]
     assert entry.reason == "every guard rail is passed"
     assert entry.findings[0]["comparison"]["metric"] == "acceptance_rate" and entry.findings[0]["most"] == 0.01
+
+
+def test_a_review_is_kept_with_its_figures(path: Path) -> None:
+    record = Record(path)
+    state = record.begin(Plan((SHOP,))).states["shop"]
+    people = Users.of([User(Sums(shown=1000, accepted=200 + place)) for place in range(40)])
+    decision = review(SHOP, state, old=people, new=people, today=state.since + timedelta(days=4))
+    record.enter(SHOP, state, decision)
+    (kept,) = record.entries()[-1].effects
+    assert kept["comparison"]["metric"] == "acceptance_rate" and kept["comparison"]["old"] == pytest.approx(0.2195)
+    assert kept["low"] == pytest.approx(-kept["high"]) and 0.001 < kept["high"] < 0.02
+    assert record.entries()[-1].findings == tuple(asdict(one) for one in decision.findings)
 
 
 def test_beginning_again_writes_nothing_new(path: Path) -> None:
