@@ -20,10 +20,10 @@ from codecompose_ls.errors import Cancelled, InputError
 from codecompose_ls.index.snippets import Find
 from codecompose_ls.types import Sampling, Stop
 
-#: Characters of a prompt: some 6,000 tokens.
-BUDGET = 24_000
-#: The longest answer, in tokens; no answer is longer in characters than this many times that.
-MAX_TOKENS = 4096
+#: Characters of a prompt: some 4,500 tokens, so that prompt and answer fit a context of 8,192.
+BUDGET = 16_000
+#: Tokens of an answer; one that rewrites code gets more for more code. A token has no more characters than this.
+ANSWER_TOKENS, TOKENS_PER_CHARACTER = 2048, 0.5
 _CHARACTERS_PER_TOKEN = 16
 SET_UP = "needs a chat model: set 'chat' in your settings (docs/how-to/assistants.md)"
 
@@ -57,14 +57,21 @@ async def carry_out(
         show(outcome.markdown)
         return outcome
     given = await asyncio.to_thread(gather, task, find=find, budget=budget)
-    answer, whole = await _ask(chat, fill(task.assistant, given.values), stop=stop, show=show)
+    answer, whole = await _ask(chat, fill(task.assistant, given.values), _longest(given), stop=stop, show=show)
     return await asyncio.to_thread(_concluded, task, given, answer, whole=whole, made_by=chat.model)
 
 
-async def _ask(chat: Chat, prompt: str, *, stop: Stop, show: Callable[[str], None]) -> tuple[str, bool]:
+def _longest(given: Given) -> int:
+    """Return how many tokens an answer may have."""
+    return ANSWER_TOKENS + int(TOKENS_PER_CHARACTER * given.size)
+
+
+async def _ask(
+    chat: Chat, prompt: str, max_tokens: int, *, stop: Stop, show: Callable[[str], None]
+) -> tuple[str, bool]:
     """Return what the model says, and whether it came to an end by itself."""
     answer, finish = "", None
-    messages, sampling = [Message("user", prompt)], Sampling(max_tokens=MAX_TOKENS)
+    messages, sampling = [Message("user", prompt)], Sampling(max_tokens=max_tokens)
     async with aclosing(chat.chat(messages, sampling, stop=stop)) as pieces:
         async for piece in pieces:
             if stop.is_set():
@@ -72,9 +79,8 @@ async def _ask(chat: Chat, prompt: str, *, stop: Stop, show: Callable[[str], Non
             answer += piece.text
             finish = piece.finish
             show(piece.text)
-            if len(answer) > MAX_TOKENS * _CHARACTERS_PER_TOKEN:
-                finish = "length"
-                break
+            if len(answer) > max_tokens * _CHARACTERS_PER_TOKEN:
+                return answer, False
     return answer, finish == "stop"
 
 

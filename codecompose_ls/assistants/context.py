@@ -15,8 +15,9 @@ from urllib.request import url2pathname
 from codecompose_ls.assistants.assistant import TESTS
 from codecompose_ls.assistants.changes import changes
 from codecompose_ls.assistants.counterpart import Counterpart, find_counterpart
+from codecompose_ls.assistants.indentation import leading
 from codecompose_ls.assistants.prompt import fenced
-from codecompose_ls.assistants.syntax import syntax
+from codecompose_ls.assistants.syntax import Definition, syntax
 from codecompose_ls.assistants.target import Target, find_target
 from codecompose_ls.assistants.task import TODO, Task, touched_lines, touching
 from codecompose_ls.errors import InputError
@@ -42,6 +43,11 @@ class Given:
     values: Mapping[str, str]
     target: Target | None = None
     counterpart: Counterpart | None = None
+
+    @property
+    def size(self) -> int:
+        """Characters of the code that is meant."""
+        return self.target.end - self.target.start if self.target is not None else 0
 
 
 def gather(task: Task, *, find: Find | None, budget: int) -> Given:
@@ -162,7 +168,7 @@ class _Gathering:
         for one in tree.definitions(0, len(document.text)) if tree is not None else ():
             outside = one.end <= start or one.start >= end
             if outside and one.name.rpartition(".")[2] in used:
-                said.append(_signature(document.text, one.start, one.body))
+                said.append(_signature(document, one))
         here = _within("", said, room)
         parts = [fenced(here, document.language)] if here else []
         room -= len(here)
@@ -185,14 +191,22 @@ class _Gathering:
             return ""
         head = _tail(before, max(int(room * BEFORE), room - len(after)))
         tail = _head(after, room - len(head))
-        known = LANGUAGES.get(document.language)
-        mark = f"{known.line_comment if known else '//'} ... the code above ..."
+        mark = f"{leading(self.code)}{_comment(document)} ... the code above ..."
         return f"The file around it:\n\n{fenced(head + mark + tail, document.language)}"
 
 
-def _signature(text: str, start: int, body: int) -> str:
-    first = touched_lines(text, start, start)[0]
-    return text[first:body].rstrip().rstrip("{").rstrip()
+def _signature(document: Document, definition: Definition) -> str:
+    """Return a definition up to its body, below the name of the class it is in."""
+    lines = document.text[definition.start : definition.body].rstrip(" \t\r\n{").splitlines()
+    margin = len(leading(document.text[touched_lines(document.text, definition.start, definition.start)[0] :]))
+    said = [line[margin:] if not line[:margin].strip() else line for line in lines]
+    outer = definition.name.rpartition(".")[0]
+    return "\n".join([f"{_comment(document)} in {outer}:"] * bool(outer) + said)
+
+
+def _comment(document: Document) -> str:
+    known = LANGUAGES.get(document.language)
+    return known.line_comment if known else "//"
 
 
 def _line_at(text: str, offset: int) -> str:

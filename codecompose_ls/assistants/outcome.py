@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Who did it where no model was asked.
 ANALYSIS = "analysis"
@@ -17,7 +17,7 @@ class FileEdit:
     """
 
     uri: str
-    source: str
+    source: str = field(repr=False)
     start: int
     end: int
     text: str
