@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -44,8 +44,14 @@ class Entry:
 class Record:
     """The record in a file. Raises `OSError` where that cannot be read or written, `InputError` where it is damaged."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
         self._path = path
+        self._clock = clock
+
+    @property
+    def today(self) -> date:
+        """The day in UTC."""
+        return self._clock().date()
 
     def entries(self) -> list[Entry]:
         """Return everything, the oldest first."""
@@ -63,7 +69,7 @@ class Record:
         last = {entry.experiment: entry for entry in self.entries()}
         names = [one.name for one in plan.experiments]
         states = {entry.experiment: entry.state for entry in last.values() if entry.state and entry.experiment in names}
-        fresh = {name: State(_now().date()) for name in names if name not in states}
+        fresh = {name: State(self.today) for name in names if name not in states}
         for one in plan.experiments:
             if one.name in last and last[one.name].percent and last[one.name].fingerprint != one.fingerprint():
                 raise InputError(f"experiment {one.name} was changed after its start: give it another name")
@@ -77,13 +83,13 @@ class Record:
                 self._remove(entry, entry.state)
         held_out = last[""].percent if "" in last else 0.0
         if held_out != plan.holdout_percent:
-            self._append(Entry(_stamp(), "", HOLDOUT, "the roll-out file says so", held_out, plan.holdout_percent))
+            self._append(Entry(self._stamp(), "", HOLDOUT, "the roll-out file says so", held_out, plan.holdout_percent))
         return begun
 
     def enter(self, experiment: Experiment, before: State, decision: Decision) -> Entry:
         """Write a decision down; only then may it be acted on."""
         entry = Entry(
-            at=_stamp(),
+            at=self._stamp(),
             experiment=experiment.name,
             what=decision.verdict.value,
             reason=decision.reason,
@@ -99,17 +105,20 @@ class Record:
 
     def halt(self, experiment: Experiment, before: State, reason: str) -> Entry:
         """Write down that a person has stopped an experiment."""
-        state = replace(before, since=_now().date(), status=Status.HALTED)
+        state = replace(before, since=self.today, status=Status.HALTED)
         return self.enter(experiment, before, Decision(Verdict.HALT, f"by hand: {reason}", state))
 
     def _start(self, experiment: Experiment, state: State) -> None:
         percent, why = _percent(experiment, state), "it is in the roll-out file"
-        self._append(Entry(_stamp(), experiment.name, STARTED, why, 0.0, percent, state, experiment.fingerprint()))
+        self._append(Entry(self._stamp(), experiment.name, STARTED, why, 0.0, percent, state, experiment.fingerprint()))
 
     def _remove(self, entry: Entry, state: State) -> None:
-        gone = replace(state, since=_now().date(), status=Status.HALTED)
+        gone = replace(state, since=self.today, status=Status.HALTED)
         why = "it is in the roll-out file no more"
-        self._append(Entry(_stamp(), entry.experiment, REMOVED, why, entry.percent, 0.0, gone, entry.fingerprint))
+        self._append(Entry(self._stamp(), entry.experiment, REMOVED, why, entry.percent, 0.0, gone, entry.fingerprint))
+
+    def _stamp(self) -> str:
+        return self._clock().isoformat(timespec="seconds")
 
     def _append(self, entry: Entry) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,11 +148,3 @@ def _percent(experiment: Experiment, state: State) -> float:
     if state.status is Status.RUNNING:
         return experiment.waves[state.wave].percent
     return 100.0 if state.status is Status.COMPLETE else 0.0
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
-def _stamp() -> str:
-    return _now().isoformat(timespec="seconds")

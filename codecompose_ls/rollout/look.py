@@ -1,0 +1,34 @@
+"""One look at all that is running: what has become of it, what follows, and what everybody gets from now on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+
+from codecompose_ls.rollout.experiments import Status, handed_out, parse
+from codecompose_ls.rollout.guard_rails import review
+from codecompose_ls.rollout.record import STARTED, Record
+from codecompose_ls.rollout.users import BEFORE, users_of
+from codecompose_ls.telemetry.ledger import Bucket
+
+
+def look(
+    text: str, *, record: Record, buckets: Callable[[date], Iterable[Bucket]], source: str = "rollout.toml"
+) -> str:
+    """Take the lead's roll-out file, decide on its experiments, write that down, and return what to hand out.
+
+    `buckets` has those of all users from a day on. As often as one likes; once a day is enough, since waves last days.
+    Raises `InputError` for the file or the record, `OSError` for the record; then what was handed out before stands.
+    """
+    plan = record.begin(parse(text, source=source))
+    started = {one.experiment: one.state.since for one in record.entries() if one.what == STARTED and one.state}
+    states = dict(plan.states)
+    for experiment in plan.experiments:
+        state = states[experiment.name]
+        if state.status is Status.RUNNING:
+            heard = buckets(started[experiment.name] - timedelta(days=BEFORE))
+            old, new = users_of(heard, experiment.name)
+            decision = review(experiment, state, old=old, new=new, today=record.today)
+            record.enter(experiment, state, decision)
+            states[experiment.name] = decision.state
+    return handed_out(text, states)
