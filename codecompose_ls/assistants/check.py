@@ -63,13 +63,27 @@ def _check_trees(old: Syntax, new: Syntax, given: tuple[int, int], made: tuple[i
     inside_after = sum(made[0] <= place <= made[1] for place in after)
     if inside_after > inside_before or len(after) - inside_after > len(before) - inside_before:
         raise Unfit("the file would not parse any more where it did")
-    if old.text[given[1] :].strip() and old.ancestors(given[1]) != new.ancestors(made[1]):
+    followed = bool(old.text[given[1] :].strip()) and not before
+    if followed and old.ancestors(given[1]) != new.ancestors(made[1]):
         raise Unfit("what follows the edit would be read in another way")
-    # Nothing before the edit but the blocks it is in can have become something else.
+    if not before and old.enclosing(*given) != new.enclosing(*made):
+        raise Unfit("the answer leaves the block that the code is in")
+    if old.language == "python" and _depth(new, *made) < _depth(old, *given):
+        raise Unfit("the answer leaves the block that the code is in")
     defined = {one.name for one in new.definitions(*made)}
     lost = [one.name for one in old.definitions(*given) if one.name not in defined and _is_public(one.name)]
     if lost:
         raise Unfit(f"the answer does not define '{lost[0]}' any more")
+
+
+def _depth(tree: Syntax, start: int, end: int) -> int:
+    """Return the indentation of the line that is indented least, lines within strings aside."""
+    depths, at = [], start
+    for line in tree.text[start:end].split("\n"):
+        if line.strip() and not tree.in_string(at):
+            depths.append(len(line.expandtabs()) - len(line.expandtabs().lstrip(" ")))
+        at += len(line) + 1
+    return min(depths, default=0)
 
 
 def _is_public(name: str) -> bool:

@@ -106,6 +106,17 @@ class Syntax:
             node = node.parent
         return tuple(kinds)
 
+    def enclosing(self, start: int, end: int) -> tuple[str, ...]:
+        """Return the names of the definitions that text[start:end] is part of, from the inside out."""
+        first, last = self._byte(start), self._byte(end)
+        node: Node | None = self._root.descendant_for_byte_range(*self._trimmed(first, last))
+        names = []
+        while node is not None:
+            if _defines(node) and (node.start_byte < first or node.end_byte > last):
+                names.append(_name(node))
+            node = node.parent
+        return tuple(names)
+
     def code(self, start: int, end: int) -> list[str]:
         """Return the tokens of text[start:end] but for comments and docstrings."""
         first, last = self._byte(start), self._byte(end)
@@ -124,6 +135,12 @@ class Syntax:
                 return True
             node = node.parent
         return False
+
+    def _trimmed(self, first: int, last: int) -> tuple[int, int]:
+        found = self._bytes[first:last]
+        if not found.strip():
+            return first, first
+        return first + len(found) - len(found.lstrip()), last - len(found) + len(found.rstrip())
 
     def _covering(self, start: int, end: int) -> Node | None:
         return self._root.descendant_for_byte_range(self._byte(start), self._byte(end))
