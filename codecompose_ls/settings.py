@@ -62,6 +62,7 @@ class Settings:
     )
     chat_url: str = _setting("", "that server's address; empty: its usual one on this machine")
     chat_model: str = _setting("", "the model's name on that server; for 'local' its folder or name on this machine")
+    chat_read_timeout_ms: int = _setting(60_000, "longest silence of that server", low=10, high=600_000)
     multi_line: str = _setting("scope", "where more than one line is suggested", choices=("scope", "never"))
     max_tokens: int = _setting(64, "longest suggestion, in tokens", low=1, high=512)
     eagerness: str = _setting(
@@ -87,7 +88,9 @@ class Settings:
     @property
     def chat_parts(self) -> tuple[object, ...]:
         """What a chat model is connected by, in the same way."""
-        return (self.chat, self.chat_url, self.chat_model, self.threads)
+        return tuple(
+            getattr(self, name) for name in ("threads", *(name for name in _FIELDS if name.startswith("chat")))
+        )
 
 
 @dataclass(frozen=True, slots=True)

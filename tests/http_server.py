@@ -142,3 +142,14 @@ def openai(*texts: str, finish: str = "stop") -> list[Step]:
     """An answer of `/v1/completions`."""
     said = [event({"choices": [{"text": text, "finish_reason": None}]}) for text in texts]
     return stream(*said, event({"choices": [{"text": "", "finish_reason": finish}]}), b"data: [DONE]\n\n")
+
+
+def talk(*texts: str, finish: str = "stop") -> list[Step]:
+    """An answer of `/v1/chat/completions`."""
+    end = event({"choices": [{"delta": {}, "finish_reason": finish}]})
+    return stream(*map(said, texts), end, b"data: [DONE]\n\n")
+
+
+def said(text: str) -> bytes:
+    """A piece of an answer of `/v1/chat/completions`."""
+    return event({"choices": [{"delta": {"content": text}, "finish_reason": None}]})

@@ -6,6 +6,7 @@ What only servers need is imported when one is named.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codecompose_ls.errors import InputError
@@ -76,7 +77,8 @@ def connect_chat(settings: Settings) -> Chat | None:
     dialect = dialect_of(settings.chat)
     url = _address(settings.chat_url, dialect, setting="chat_url")
     model = _named(settings.chat_model, dialect, setting="chat_model", protocol=settings.chat)
-    return RemoteChat(_client(url, PATIENCE), dialect, name=_title(model or settings.chat, url), model=model)
+    patience = replace(PATIENCE, read=settings.chat_read_timeout_ms / 1000)
+    return RemoteChat(_client(url, patience), dialect, name=_title(model or settings.chat, url), model=model)
 
 
 def _local_chat(settings: Settings) -> Chat:

@@ -120,8 +120,8 @@ class _Errand:
         self._ls, self._asked, self._document = ls, asked, document
         self._began = time.perf_counter()
         self._assistant: Assistant
-        #: Milliseconds to the first text.
-        self._first_ms: float | None = None
+        self._model = ""
+        self._is_heard = False
 
     async def run(self) -> Json:
         ls, asked = self._ls, self._asked
@@ -137,6 +137,7 @@ class _Errand:
     async def _carried_out(self) -> Outcome:
         """Have the task carried out; whoever cancels this stops it."""
         from codecompose_ls.assistants.carry_out import carry_out
+        from codecompose_ls.assistants.outcome import ANALYSIS
 
         ls, stop = self._ls, threading.Event()
         task = task_of(ls, self._assistant, self._asked)
@@ -146,20 +147,16 @@ class _Errand:
         assert running is not None
         bar = Bar(ls, self._assistant.title, token=work_done_token.get(), cancel=running.cancel)
         bar.show(message=f"asking {chat.model}" if chat else "reading the code")
-        model = chat.model if chat else ""
+        self._model = chat.model if chat else ANALYSIS
         try:
-            outcome = await carry_out(task, chat=chat, stop=stop, show=self._show, find=ls.snippets)
-            model = outcome.made_by
-            return outcome
+            return await carry_out(task, chat=chat, stop=stop, show=self._show, find=ls.snippets)
         except asyncio.CancelledError:
-            if self._first_ms is not None:
-                self._record(Kind.ASSIST_DISMISSED, model, reason="cancelled")
+            if self._is_heard:
+                self._record(Kind.ASSIST_DISMISSED, reason="cancelled")
             raise
         finally:
             stop.set()
             bar.end()
-            if self._first_ms is not None:
-                self._record(Kind.ASSISTED, model, latency_ms=self._first_ms)
 
     async def _chat(self) -> Chat | None:
         """Return the chat model, where it is needed or can be had."""
@@ -175,8 +172,9 @@ class _Errand:
     def _show(self, text: str) -> None:
         if not text:
             return
-        if self._first_ms is None:
-            self._first_ms = (time.perf_counter() - self._began) * 1000
+        if not self._is_heard:
+            self._is_heard = True
+            self._record(Kind.ASSISTED, latency_ms=(time.perf_counter() - self._began) * 1000)
         if self._asked.token is not None:
             piece = {"kind": "assist", "text": text}
             self._ls.protocol.notify(lsp.PROGRESS, lsp.ProgressParams(self._asked.token, piece))
@@ -194,7 +192,7 @@ class _Errand:
             applied, why = result.applied, result.failure_reason or ""
         except JsonRpcException as error:
             applied, why = False, error.message
-        self._record(Kind.ASSIST_APPLIED if applied else Kind.ASSIST_DISMISSED, outcome.made_by)
+        self._record(Kind.ASSIST_APPLIED if applied else Kind.ASSIST_DISMISSED)
         return applied, "" if applied else f"the editor did not make the edit{f': {why}' if why else ''}"
 
     def _answer(self, outcome: Outcome | None, *, applied: bool = False, refusal: str = "") -> Json:
@@ -213,10 +211,9 @@ class _Errand:
             "refusal": refusal,
         }
 
-    def _record(self, kind: Kind, model: str, *, latency_ms: float | None = None, reason: str | None = None) -> None:
-        name = self._assistant.name
-        model = PurePath(model).name
-        event = Event(kind, self._document.language, model, source=name, latency_ms=latency_ms, reason=reason)
+    def _record(self, kind: Kind, *, latency_ms: float | None = None, reason: str | None = None) -> None:
+        language, model = self._document.language, PurePath(self._model).name
+        event = Event(kind, language, model, source=self._assistant.name, latency_ms=latency_ms, reason=reason)
         self._ls.life.tell(event)
 
 

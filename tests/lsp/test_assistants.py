@@ -1,0 +1,475 @@
+"""Assistants over stdio: what is offered where, how answers come, and what becomes of their edits."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pygls.exceptions import JsonRpcException
+
+from codecompose_ls.telemetry.database import default_path
+from codecompose_ls.telemetry.summary import export
+from tests.http_server import HANG, HttpServer, said, stream, talk
+from tests.lsp.editor import ABLE, Editor, editor
+
+SOURCE = """import sys
+
+
+def double(number: int) -> int:
+    return number + number  # TODO: multiply
+
+
+print(double(int(sys.argv[1])))
+"""
+INSIDE = SOURCE.index("return")
+BETTER = "def double(number: int) -> int:\n    return 2 * number  # TODO: multiply\n"
+TOKEN = "ghp_" + "a1B2" * 9
+EDITS = "refactor.rewrite.codecompose"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server() -> AsyncIterator[HttpServer]:
+    async with HttpServer() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared(workspace: Path) -> AsyncIterator[tuple[Editor, HttpServer]]:
+    """An able editor with a chat model, for the tests that need nothing else."""
+    subprocess.run(["git", "init", "-q", str(workspace)], check=True)
+    async with HttpServer() as chat, editor(workspace, chat) as session:
+        yield session, chat
+
+
+@pytest.fixture
+def session(shared: tuple[Editor, HttpServer]) -> Editor:
+    session, _ = shared
+    session.replies["workspace/applyEdit"] = {"applied": True}
+    session.asked.clear()
+    session.notifications.clear()
+    return session
+
+
+@pytest.fixture
+def chat(shared: tuple[Editor, HttpServer]) -> HttpServer:
+    _, chat = shared
+    chat.answers.clear()
+    chat.asked.clear()
+    chat.left.clear()
+    return chat
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def uri(session: Editor, workspace: Path, request: pytest.FixtureRequest) -> str:
+    """A document of its own for each test."""
+    return await session.open(workspace / f"{re.sub(r'[^a-z]+', '_', request.node.name)}.py", SOURCE, "python")
+
+
+def able(**changes: Any) -> dict[str, Any]:
+    """An able editor's capabilities with some replaced; None takes one away."""
+    return {name: value for name, value in {**ABLE, **changes}.items() if value is not None}
+
+
+def code(text: str) -> str:
+    return f"Here you are:\n\n```python\n{text}```\n"
+
+
+# What is offered.
+
+
+async def test_each_built_in_assistant_is_offered_where_it_makes_sense(
+    session: Editor, chat: HttpServer, uri: str
+) -> None:
+    plain = {
+        "Explain": "codecompose.explain",
+        "Potential problems": "codecompose.potential-problems",
+        "Review": "codecompose.review",
+        "Document pull request": "codecompose.document-pull-request",
+        "Improve": f"{EDITS}.improve",
+        "Add docstrings": f"{EDITS}.add-docstrings",
+        "Add input checks": f"{EDITS}.add-input-checks",
+        "Implement tests": f"{EDITS}.implement-tests",
+    }
+    todo = {"Complete the TODO": f"{EDITS}.complete-todo"}
+    problem = {"Fix this problem": f"{EDITS}.fix-diagnostic"}
+    line = SOURCE.index("def double")
+    assert {title: action["kind"] for title, action in (await session.actions(uri, line)).items()} == plain
+    offered = await session.actions(uri, INSIDE)
+    assert {title: action["kind"] for title, action in offered.items()} == plain | todo
+    assert all(action["tags"] == [1] and "disabled" not in action for action in offered.values())
+    places = {"start": {"line": 4, "character": 4}, "end": {"line": 4, "character": 10}}
+    diagnostics = [{"range": places, "message": "not typed", "source": "mypy"}]
+    reported = await session.actions(uri, INSIDE, diagnostics=diagnostics)
+    assert {title: action["kind"] for title, action in reported.items()} == plain | todo | problem
+    (argument,) = reported["Fix this problem"]["command"]["arguments"]
+    assert (argument["name"], argument["uri"], argument["version"]) == ("fix-diagnostic", uri, 1)
+    assert [one["message"] for one in argument["diagnostics"]] == ["not typed"]
+
+    assert chat.asked == []
+
+
+async def test_without_a_chat_model_what_needs_one_says_how_to_set_one_up(tmp_path: Path) -> None:
+    async with editor(tmp_path) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        offered = await session.actions(uri, INSIDE)
+        disabled = {title for title, action in offered.items() if "disabled" in action}
+        assert offered.keys() - disabled == {"Explain", "Add docstrings", "Add input checks"}
+        assert "set 'chat' in your settings" in offered["Review"]["disabled"]["reason"]
+        assert not any("tags" in action for action in offered.values())
+        listed = await listing(session, uri)
+        assert {one["title"] for one in listed if one["disabled"]} >= disabled
+        with pytest.raises(
+            JsonRpcException, match="'review' needs a chat model: set 'chat' in your settings"
+        ) as raised:
+            await session.assist("review", uri, INSIDE)
+        assert raised.value.code == -32803
+
+
+async def test_a_client_that_cannot_show_disabled_actions_gets_none(tmp_path: Path) -> None:
+    resolves = {"codeAction": {"resolveSupport": {"properties": ["edit"]}}}
+    async with editor(tmp_path, capabilities=able(textDocument=resolves)) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        offered = await session.actions(uri, INSIDE)
+        assert offered.keys() == {"Explain", "Add docstrings", "Add input checks"}
+        go = await session.open(tmp_path / "double.go", "package main\n\nfunc f() {\n}\n", "go")
+        assert await session.actions(go, 20) == {}
+
+
+async def test_settings_that_name_no_chat_model_are_the_reason(tmp_path: Path) -> None:
+    wrong = [
+        ({"chat": "ollama"}, "the backend 'ollama' needs the setting 'chat_model'"),
+        ({"chat": "openai", "chatModel": "m", "chatUrl": "gpu:8000"}, "setting 'chat_url': the address of a model"),
+        ({"chat": "local"}, "chat = 'local' needs the setting 'chat_model': a chat model's folder or name"),
+        ({"chat": "local", "chatModel": "nowhere"}, "no model 'nowhere'"),
+    ]
+    async with editor(tmp_path) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        for settings, why in wrong:
+            session.notify("workspace/didChangeConfiguration", {"settings": settings})
+            assert (await session.actions(uri, INSIDE))["Review"]["disabled"]["reason"].startswith(why)
+            with pytest.raises(JsonRpcException, match=f"^{re.escape(why)}"):
+                await session.assist("review", uri, INSIDE)
+            assert (await session.assist("explain", uri, INSIDE))["madeBy"] == "analysis"
+
+
+async def listing(session: Editor, uri: str) -> Any:
+    params = {"command": "codecompose.assistants", "arguments": [{"uri": uri}]}
+    return await session.raw_request("workspace/executeCommand", params)
+
+
+async def test_a_menu_can_list_them(server: HttpServer, tmp_path: Path) -> None:
+    async with editor(tmp_path, server, ignore=["hidden.py"]) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        listed = await listing(session, uri)
+        assert {"name": "review", "title": "Review", "kind": "show", "disabled": ""} in listed
+        assert {"name": "improve", "title": "Improve", "kind": "edit", "disabled": ""} in listed
+        hidden = await session.open(tmp_path / "hidden.py", SOURCE, "python")
+        assert await listing(session, hidden) == []
+        assert await listing(session, "file:///nowhere.py") == []
+
+
+@pytest.mark.parametrize("arguments", [[], [1], [{}], [{"name": 1}], [{"name": "explain", "uri": "file:///x.py"}]])
+async def test_malformed_arguments_are_answered(arguments: list[Any], session: Editor) -> None:
+    for command in ("codecompose.assist", "codecompose.explain"):
+        with pytest.raises(JsonRpcException) as raised:
+            await session.raw_request("workspace/executeCommand", {"command": command, "arguments": arguments})
+        assert raised.value.code == -32602
+    with pytest.raises(JsonRpcException, match=r"there is no command 'codecompose\.nothing'"):
+        await session.raw_request("workspace/executeCommand", {"command": "codecompose.nothing"})
+
+
+# How an answer comes.
+
+
+async def test_an_answer_comes_in_pieces_and_whole_at_the_end(session: Editor, chat: HttpServer, uri: str) -> None:
+    chat.answers.append(talk("It ", "doubles", " a number. 😀\n"))
+    answer = await session.assist("explain", uri, INSIDE, partialResultToken="here", workDoneToken="bar")
+    assert session.pieces("here") == ["It ", "doubles", " a number. 😀\n"]
+    assert answer == {
+        "name": "explain",
+        "title": "Explain",
+        "markdown": "".join(session.pieces("here")),
+        "madeBy": f"chatty@{chat.url[7:]}",
+        "applied": False,
+        "refusal": "",
+    }
+    bar = [params["value"] for _, params in session.notifications if params.get("token") == "bar"]
+    assert [value["kind"] for value in bar] == ["begin", "end"]
+    assert (bar[0]["title"], bar[0]["cancellable"]) == ("Explain", True)
+    assert "number + number" in str(chat.asked[0].body["messages"])
+    assert "window/showMessage" not in [method for method, _ in session.notifications]
+
+
+async def test_without_tokens_there_is_a_bar_of_the_servers_and_the_answer_is_shown(
+    server: HttpServer, tmp_path: Path
+) -> None:
+    async with editor(tmp_path, server, capabilities=able(experimental=None)) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        server.answers.append(talk("It doubles."))
+        command = (await session.actions(uri, INSIDE))["Explain"]["command"]
+        arguments = {"command": command["command"], "arguments": command["arguments"]}
+        assert (await session.raw_request("workspace/executeCommand", arguments))["markdown"] == "It doubles."
+        assert (await session.wait_for("window/showMessage"))["message"] == "It doubles."
+        assert "window/workDoneProgress/create" in [method for method, _ in session.asked]
+
+
+@pytest.mark.parametrize("how", ["request", "given bar", "own bar"])
+async def test_cancelling_hangs_up_on_the_server(how: str, session: Editor, chat: HttpServer, uri: str) -> None:
+    chat.answers.append(stream(said("It goes on"), HANG))
+    more = {"workDoneToken": "bar"} if how == "given bar" else {}
+    asked = session.assist("explain", uri, INSIDE, id="ask", partialResultToken="here", **more)
+    await session.wait_for("$/progress", lambda params: params["token"] == "here")
+    if how == "request":
+        session.cancel("ask")
+    else:
+        begun = await session.wait_for("$/progress", lambda params: params["value"]["kind"] == "begin")
+        session.notify("window/workDoneProgress/cancel", {"token": begun["token"]})
+    with pytest.raises(JsonRpcException) as raised:
+        await asked
+    assert raised.value.code == -32800
+    await chat.left.wait()
+    assert session.pieces("here") == ["It goes on"]
+    await session.wait_for("$/progress", lambda params: params["value"]["kind"] == "end")
+    chat.answers.append(talk("It doubles."))
+    assert (await session.assist("explain", uri, INSIDE))["markdown"] == "It doubles."
+
+
+async def test_suggestions_come_while_a_chat_model_answers(
+    session: Editor, chat: HttpServer, uri: str, workspace: Path
+) -> None:
+    go_on = asyncio.Event()
+    chat.answers.append(stream(said("It "), go_on, *talk("doubles.")[1:-1]))
+    asked = session.assist("explain", uri, INSIDE, partialResultToken="here")
+    await session.wait_for("$/progress", lambda params: params["token"] == "here")
+    other = await session.open(workspace / "other.py", "#say hello\n", "python")
+    assert len(await session.inline(other, 11, trigger="invoked")) == 1
+    go_on.set()
+    assert (await asked)["markdown"] == "It doubles."
+
+
+# Edits.
+
+
+async def test_an_edit_is_to_be_confirmed_and_bound_to_the_version(session: Editor, chat: HttpServer, uri: str) -> None:
+    chat.answers.append(talk(code(BETTER)))
+    answer = await session.assist("improve", uri, INSIDE, partialResultToken="here")
+    assert (answer["applied"], answer["refusal"], answer["markdown"]) == (True, "", code(BETTER))
+    (edit,) = session.edits
+    (change,) = edit["documentChanges"]
+    assert change["textDocument"] == {"uri": uri, "version": 1}
+    (text_edit,) = change["edits"]
+    assert text_edit["newText"] == "    return 2 * number  # TODO: multiply"
+    assert text_edit["range"] == {"start": {"line": 4, "character": 0}, "end": {"line": 4, "character": 44}}
+    annotation = edit["changeAnnotations"][text_edit["annotationId"]]
+    assert (annotation["label"], annotation["needsConfirmation"]) == ("Improve", True)
+    assert "chatty@" in annotation["description"]
+    assert [params["label"] for method, params in session.asked if method == "workspace/applyEdit"] == ["Improve"]
+
+
+@pytest.mark.parametrize("can", [{"documentChanges": True}, {}])
+async def test_a_client_that_cannot_ask_gets_a_plain_edit(
+    can: dict[str, bool], server: HttpServer, tmp_path: Path
+) -> None:
+    capabilities = able(workspace={"applyEdit": True, "workspaceEdit": can}, experimental=None)
+    async with editor(tmp_path, server, capabilities=capabilities) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        server.answers.append(talk(code(BETTER)))
+        assert (await session.assist("improve", uri, INSIDE))["applied"] is True
+        (edit,) = session.edits
+        assert "changeAnnotations" not in edit
+        (text_edit,) = edit["documentChanges"][0]["edits"] if can else edit["changes"][uri]
+        assert text_edit.keys() == {"range", "newText"}
+        # It is to be seen in the document.
+        assert "window/showMessage" not in [method for method, _ in session.notifications]
+
+
+async def test_a_client_that_takes_no_edits_gets_the_text_and_the_reason(server: HttpServer, tmp_path: Path) -> None:
+    async with editor(tmp_path, server, capabilities=able(workspace=None, experimental=None)) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        server.answers.append(talk(code(BETTER)))
+        answer = await session.assist("improve", uri, INSIDE)
+        assert (answer["applied"], answer["markdown"]) == (False, code(BETTER))
+        assert answer["refusal"] == "this editor does not let a server edit (workspace/applyEdit)"
+        assert (await session.wait_for("window/showMessage"))["message"] == answer["refusal"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "refusal"),
+    [
+        ({"applied": False}, "the editor did not make the edit"),
+        ({"applied": False, "failureReason": "read-only"}, "the editor did not make the edit: read-only"),
+        (None, "the editor did not make the edit: the client's answer makes no sense"),
+    ],
+)
+async def test_the_editor_says_whether_it_was_applied(
+    verdict: Any, refusal: str, session: Editor, chat: HttpServer, uri: str
+) -> None:
+    session.replies["workspace/applyEdit"] = verdict
+    chat.answers.append(talk(code(BETTER)))
+    answer = await session.assist("improve", uri, INSIDE)
+    assert (answer["applied"], answer["refusal"]) == (False, refusal)
+
+
+async def test_a_document_that_changes_meanwhile_is_not_edited(session: Editor, chat: HttpServer, uri: str) -> None:
+    go_on = asyncio.Event()
+    chat.answers.append(stream(said("Better:\n"), go_on, *talk(code(BETTER))[1:-1]))
+    asked = session.assist("improve", uri, INSIDE, partialResultToken="here")
+    await session.wait_for("$/progress", lambda params: params["token"] == "here")
+    session.change(uri, 0, 0, "# new\n")
+    go_on.set()
+    answer = await asked
+    assert (answer["applied"], session.edits) == (False, [])
+    assert answer["refusal"].startswith("the document has changed meanwhile")
+    assert "return 2 * number" in answer["markdown"]
+    # Nor is it asked about a place of an older version.
+    late = await session.assist("improve", uri, INSIDE, version=1)
+    assert (late["applied"], late["markdown"]) == (False, "")
+    assert late["refusal"].startswith("the document has changed meanwhile")
+    assert len(chat.asked) == 1
+
+
+async def test_an_answer_that_is_no_edit_is_shown_and_refused(session: Editor, chat: HttpServer, uri: str) -> None:
+    chat.answers.append(talk(code("def double(number: int -> int:\n")))
+    answer = await session.assist("improve", uri, INSIDE)
+    assert answer["refusal"] and not answer["applied"] and not session.edits
+    assert "def double(number: int ->" in answer["markdown"]
+
+
+async def test_tests_go_into_a_file_of_their_own(server: HttpServer, tmp_path: Path) -> None:
+    tests = "from double import double\n\n\ndef test_it_doubles() -> None:\n    assert double(2) == 4\n"
+    (tmp_path / "double.py").write_text(SOURCE)
+    (tmp_path / "tests").mkdir()
+    async with editor(tmp_path, server) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        server.answers.append(talk(code(tests)))
+        answer = await session.assist("implement-tests", uri, INSIDE)
+        assert (answer["applied"], answer["refusal"]) == (True, "")
+        created, change = session.edits[0]["documentChanges"]
+        assert (created["kind"], created["uri"]) == ("create", change["textDocument"]["uri"])
+        assert created["uri"].endswith("test_double.py")
+        assert "def test_it_doubles" in change["edits"][0]["newText"]
+    plain = able(workspace={"applyEdit": True, "workspaceEdit": {"documentChanges": True}})
+    async with editor(tmp_path, server, capabilities=plain) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        server.answers.append(talk(code(tests)))
+        answer = await session.assist("implement-tests", uri, INSIDE)
+        assert answer["refusal"] == "this editor cannot be asked to create a file, as test_double.py"
+
+
+# When the model server is not well.
+
+
+async def failure(session: Editor, uri: str) -> str:
+    with pytest.raises(JsonRpcException) as raised:
+        await session.assist("explain", uri, INSIDE, partialResultToken="here")
+    assert raised.value.code == -32803
+    assert "\n" not in raised.value.message
+    return str(raised.value.message)
+
+
+async def test_a_server_that_is_down_slow_confused_or_breaks_off_is_one_line(
+    server: HttpServer, tmp_path: Path
+) -> None:
+    async with editor(tmp_path, server, chatReadTimeoutMs=200) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        at = f"the model server at {server.url}/v1"
+        server.answers.append(stream(HANG))
+        assert await failure(session, uri) == f"{at} has said nothing for 0.2 s"
+        assert session.pieces("here") == []
+        server.answers.append([b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>hi</html>"])
+        assert await failure(session, uri) == f"{at} stopped in the midst of its answer"
+    async with editor(tmp_path, server) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        server.answers.append(stream(said("It "), said("dou"), "cut"))
+        assert (await failure(session, uri)).startswith(f"{at} ")
+        # What has come stays.
+        assert session.pieces("here") == ["It ", "dou"]
+        await server.stop()
+        assert (await failure(session, uri)).startswith(f"{at} cannot be reached")
+        await server.start()
+        server.answers.append(talk("It doubles."))
+        assert (await session.assist("explain", uri, INSIDE))["markdown"] == "It doubles."
+        assert b"Traceback" not in session.log
+
+
+async def test_what_is_secret_or_ignored_is_not_sent(server: HttpServer, tmp_path: Path) -> None:
+    async with editor(tmp_path, server, ignore=["hidden.py"]) as session:
+        for name in ("hidden.py", ".env"):
+            uri = await session.open(tmp_path / name, SOURCE, "python")
+            assert await session.actions(uri, INSIDE) == {}
+            with pytest.raises(JsonRpcException, match="open and may be read"):
+                await session.assist("explain", uri, INSIDE)
+    assert server.asked == []
+
+
+# A project's own.
+
+
+OWN = '+++\ntitle = "Say it in Latin"\nkind = "show"\n+++\nExplain in Latin:\n\n{{code}}\n'
+
+
+async def test_a_projects_assistants_run_once_it_is_trusted_and_that_is_asked_once(
+    server: HttpServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / ".codecompose" / "assistants"
+    folder.mkdir(parents=True)
+    (folder / "latin.md").write_text(OWN)
+    async with editor(tmp_path, server) as session:
+        session.replies["window/showMessageRequest"] = {"title": "Not now"}
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        for _ in range(2):
+            assert "Say it in Latin" not in await session.actions(uri, INSIDE)
+        question = await session.wait_for("window/showMessageRequest")
+        assert "latin" in question["message"] and len(question["actions"]) == 2
+        with pytest.raises(JsonRpcException, match="'latin' is the project's and not trusted yet"):
+            await session.assist("latin", uri, INSIDE)
+        assert [method for method, _ in session.asked].count("window/showMessageRequest") == 1
+    async with editor(tmp_path, server) as session:
+        session.replies["window/showMessageRequest"] = {"title": "Trust"}
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        while "Say it in Latin" not in await session.actions(uri, INSIDE):
+            await session.wait_for("window/showMessageRequest")
+        server.answers.append(talk("Duplicat."))
+        assert (await session.assist("latin", uri, INSIDE))["markdown"] == "Duplicat."
+    assert "Explain in Latin" in str(server.asked[-1].body)
+
+
+# What is counted.
+
+
+async def test_what_was_asked_applied_and_dismissed_is_counted_apart(server: HttpServer, tmp_path: Path) -> None:
+    before = len(list(export(default_path())))
+    async with editor(tmp_path, server) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        server.answers.append(talk("It doubles."))
+        await session.assist("explain", uri, INSIDE)
+        server.answers.append(talk(code(BETTER)))
+        await session.assist("improve", uri, INSIDE)
+        session.replies["workspace/applyEdit"] = {"applied": False}
+        server.answers.append(talk(code(BETTER)))
+        await session.assist("improve", uri, INSIDE)
+        server.answers.append(stream(said("It goes on"), HANG))
+        asked = session.assist("review", uri, INSIDE, id="ask", partialResultToken="here")
+        await session.wait_for("$/progress", lambda params: params["token"] == "here")
+        session.cancel("ask")
+        with pytest.raises(JsonRpcException):
+            await asked
+    rows = [row for row in list(export(default_path()))[before:] if row["kind"].startswith("assist")]
+    assert [(row["kind"], row["source"], row.get("reason")) for row in rows] == [
+        ("assisted", "explain", None),
+        ("assisted", "improve", None),
+        ("assist applied", "improve", None),
+        ("assisted", "improve", None),
+        ("assist dismissed", "improve", None),
+        ("assisted", "review", None),
+        ("assist dismissed", "review", "cancelled"),
+    ]
+    assert {row["language"] for row in rows} == {"python"}
+    assert {row["model"] for row in rows} == {f"chatty@{server.url[7:]}"}
+    assert all(row["latency_ms"] > 0 for row in rows if row["kind"] == "assisted")
