@@ -2,7 +2,7 @@
 
     python -m scripts.simulate_rollout --simulations 1000
 
-The same users are put before the guard rails and before the usual z-test, taken every day. Ten minutes of two idle cores.
+The same users are put before the guard rails and before the usual z-test, taken every day. Ten minutes on two cores.
 """
 
 from __future__ import annotations

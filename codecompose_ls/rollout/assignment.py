@@ -56,9 +56,9 @@ def is_held_out(user: str, percent: float) -> bool:
 
 def arm_of(user: str, experiment: Experiment, state: State) -> Arm | None:
     """Return a user's arm while an experiment runs; None for who is not in it yet. Knows of no holdout."""
-    share, place = experiment.waves[state.wave].percent / 100, position(user, experiment.name)
     if state.status is not Status.RUNNING:
         return None
+    share, place = experiment.waves[state.wave].percent / 100, position(user, experiment.name)
     if place < share:
         return Arm.NEW
     return Arm.OLD if place >= 1 - share else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
+from codecompose_ls.errors import InputError
 from codecompose_ls.rollout.experiments import Status, handed_out, parse
 from codecompose_ls.rollout.guard_rails import review
 from codecompose_ls.rollout.record import STARTED, Record
@@ -20,7 +21,10 @@ def look(
     `buckets` has those of all users from a day on. As often as one likes; once a day is enough, since waves last days.
     Raises `InputError` for the file or the record, `OSError` for the record; then what was handed out before stands.
     """
-    plan = record.begin(parse(text, source=source))
+    said = parse(text, source=source)
+    if said.states:
+        raise InputError(f"{source}: state is for the service to say: take it out")
+    plan = record.begin(said)
     started = {one.experiment: one.state.since for one in record.entries() if one.what == STARTED and one.state}
     states = dict(plan.states)
     for experiment in plan.experiments:

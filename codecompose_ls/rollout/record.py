@@ -64,14 +64,14 @@ class Record:
     def begin(self, plan: Plan) -> Plan:
         """Return the plan with its states, having started what is new in it and stopped what is gone from it.
 
-        Raises `InputError` for an experiment whose rules were changed on the way: its error rates would be void.
+        Raises `InputError` for an experiment that is not what it was at its start: its error rates would be void.
         """
         last = {entry.experiment: entry for entry in self.entries()}
         names = [one.name for one in plan.experiments]
         states = {entry.experiment: entry.state for entry in last.values() if entry.state and entry.experiment in names}
         fresh = {name: State(self.today) for name in names if name not in states}
         for one in plan.experiments:
-            if one.name in last and last[one.name].percent and last[one.name].fingerprint != one.fingerprint():
+            if one.name in last and last[one.name].fingerprint != one.fingerprint():
                 raise InputError(f"experiment {one.name} was changed after its start: give it another name")
         begun = replace(plan, states=states | fresh)
         check_overlap(begun)

@@ -98,7 +98,7 @@ def simulate(
     experiment: Experiment, truth: Truth, find: Sequence[Find], *, population: Population, days: int, seed: int
 ) -> list[Run]:
     """Run one roll-out on the same users for every way to find, until it ends or the days are over."""
-    team = _Team(population, truth, days=days, seed=seed)
+    team = _Team(population, truth, seed=seed)
     return [_run(experiment, one, team, days) for one in find]
 
 
@@ -145,7 +145,7 @@ def _share_variance(metric: Metric, users: Users) -> float:
 class _Team:
     """Users in the order of their places, an arm from each end; days are drawn when somebody first looks at them."""
 
-    def __init__(self, population: Population, truth: Truth, *, days: int, seed: int) -> None:
+    def __init__(self, population: Population, truth: Truth, *, seed: int) -> None:
         random = np.random.default_rng(seed)
         self.size = population.users
         self.arms = [_Arm(population, one, random) for one in (Truth(), truth)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codecompose_ls.errors import InputError
 from codecompose_ls.rollout.assignment import allot
 from codecompose_ls.rollout.experiments import Status, parse
 from codecompose_ls.rollout.look import look
@@ -87,3 +88,10 @@ def test_a_harmful_model_is_taken_back_from_all(path: Path) -> None:
     assert parse(team.handed_out).states["shop"].status is Status.HALTED
     reasons = [one.reason for one in team.record.entries() if one.what == "halt"]
     assert len(reasons) == 1 and reasons[0].startswith("acceptance_rate ")
+
+
+def test_how_far_an_experiment_is_the_file_cannot_say(path: Path) -> None:
+    team = Team(path, effect=0)
+    team.look()
+    with pytest.raises(InputError, match=r"rollout\.toml: state is for the service to say: take it out"):
+        look(team.handed_out, record=team.record, buckets=lambda _: [])

@@ -90,13 +90,16 @@ def test_what_is_gone_from_the_file_is_stopped_once_and_does_not_come_back_by_it
     assert record.begin(Plan((SHOP,))).states["shop"].status is Status.HALTED
 
 
-def test_the_rules_of_a_running_experiment_stand(path: Path) -> None:
+@pytest.mark.parametrize("halted", [False, True])
+def test_the_rules_of_an_experiment_stand_from_its_start(path: Path, halted: bool) -> None:
     record = Record(path)
-    record.begin(Plan((SHOP,)))
+    state = record.begin(Plan((SHOP,))).states["shop"]
+    if halted:
+        record.halt(SHOP, state, "enough")
     looser = replace(SHOP, guard_rails=(GuardRail("acceptance_rate", 0.1),))
     with pytest.raises(InputError, match="experiment shop was changed after its start: give it another name"):
         record.begin(Plan((looser,)))
-    assert told(record) == [("shop", "started", 0, 10)]
+    assert len(told(record)) == 1 + halted
 
 
 def test_an_experiment_that_changes_what_another_one_is_trying_does_not_start(path: Path) -> None:
