@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
+from rich.console import Console
 from rich.progress import track
 
 from codecompose_ls.evaluation.metrics import Interval, wilson
-from codecompose_ls.rollout.experiments import Status
+from codecompose_ls.rollout.experiments import Status, Wave
 from codecompose_ls.rollout.simulation import (
+    WAVES,
     Population,
     Run,
     Truth,
@@ -45,22 +47,30 @@ class Scenario:
     population: Population = field(default_factory=Population)
     margin: float = 0.02
     days: int = 60
+    waves: tuple[Wave, ...] = WAVES
 
 
 SMALL = Population(users=400)
+#: Thirty users an arm: as few as anything is decided on by default.
+ONE_WAVE = (Wave(50, days=5),)
 SCENARIOS = (
     Scenario("no difference", Truth()),
     Scenario("no difference, margin 0.5 points, 120 days", Truth(), margin=0.005, days=120),
     Scenario("no difference, 400 users, 120 days", Truth(), SMALL, days=120),
+    Scenario("no difference, 60 users, one wave, 120 days", Truth(), Population(users=60), days=120, waves=ONE_WAVE),
     Scenario("acceptance down by the margin, 2 points", Truth(acceptance=-0.02)),
     Scenario("acceptance down by the margin, 400 users, 120 days", Truth(acceptance=-0.02), SMALL, days=120),
     Scenario("acceptance down 4 points", Truth(acceptance=-0.04)),
     Scenario("acceptance down 4 points, 400 users, 120 days", Truth(acceptance=-0.04), SMALL, days=120),
+    Scenario(
+        "acceptance down 4 points, 60 users, one wave, 120 days",
+        Truth(acceptance=-0.04), Population(users=60), days=120, waves=ONE_WAVE,
+    ),
     Scenario("latency up by 30 %", Truth(latency=1.3)),
     Scenario("errors up by 1 point", Truth(errors=0.01)),
     Scenario("does not start with 20 % of users", Truth(lost=0.2)),
     Scenario("acceptance up 2 points", Truth(acceptance=0.02)),
-)
+)  # fmt: skip
 
 
 def main() -> None:
@@ -73,14 +83,14 @@ def main() -> None:
     with ProcessPoolExecutor(args.jobs) as pool:
         for scenario in SCENARIOS:
             drawn = pool.map(partial(outcomes, scenario), range(args.simulations), chunksize=10)
-            runs = list(track(drawn, scenario.name, total=args.simulations, transient=True))
+            runs = list(track(drawn, scenario.name, args.simulations, console=Console(stderr=True), transient=True))
             for number, rule in enumerate(RULES):
                 print(row(scenario, rule, [every[number] for every in runs]), flush=True)
 
 
 def outcomes(scenario: Scenario, seed: int) -> list[Run]:
     """Run one roll-out under every rule."""
-    one = experiment(margin=scenario.margin)
+    one = experiment(margin=scenario.margin, waves=scenario.waves)
     found = list(RULES.values())
     return simulate(one, scenario.truth, found, population=scenario.population, days=scenario.days, seed=seed)
 

@@ -19,6 +19,8 @@ from codecompose_ls.rollout.experiments import Change, Experiment, GuardRail, St
 from codecompose_ls.rollout.guard_rails import Finding, decide, find
 from codecompose_ls.rollout.metrics import METRICS, Metric
 
+WAVES = (Wave(10, days=2, proof=False), Wave(25, days=3), Wave(50, days=5))
+
 _START = date(2026, 1, 1)
 #: Days of which a user's past is known.
 _BEFORE = 14
@@ -65,12 +67,12 @@ class Run:
     days: int
 
 
-def experiment(*, margin: float = 0.02) -> Experiment:
-    """Return the experiment that is simulated: three waves, three guard rails, the default error rates."""
+def experiment(*, margin: float = 0.02, waves: tuple[Wave, ...] = WAVES) -> Experiment:
+    """Return the experiment that is simulated: three guard rails, that of acceptance with this margin."""
     return Experiment(
         name="simulated",
         change=Change(model="simulated"),
-        waves=(Wave(10, days=2, proof=False), Wave(25, days=3), Wave(50, days=5)),
+        waves=waves,
         guard_rails=(
             GuardRail("acceptance_rate", margin),
             GuardRail("latency_ms", 15.0),
