@@ -18,7 +18,7 @@ from codecompose_ls.errors import ModelError
 from codecompose_ls.models.files import content_hash, read_json, sha256
 from codecompose_ls.models.model import load_model
 from codecompose_ls.prompt.families import BART, find_family
-from codecompose_ls.prompt.templates import FAMILIES, FimTemplate
+from codecompose_ls.prompt.templates import CODECOMPOSE, FAMILIES, FimTemplate
 from codecompose_ls.tuning.tokenizer import Encoder
 
 #: Names a configuration may give the number of positions.
@@ -46,6 +46,11 @@ class BaseModel:
     @property
     def name(self) -> str:
         return self.folder.name
+
+    @property
+    def is_own(self) -> bool:
+        """Whether our own pre-training made it, or it grew from one that it made."""
+        return self.family == CODECOMPOSE.family
 
     @property
     def is_encoder_decoder(self) -> bool:

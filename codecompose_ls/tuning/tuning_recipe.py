@@ -13,11 +13,13 @@ RATES: dict[str, float] = {
     "custom": 5e-5,
     "l_eo": 5e-5,
     "l_ldb": 5e-5,
-    "prefix": 5e-4,
-    "lora": 5e-4,
+    "prefix": 8e-3,
+    "lora": 1e-3,
     "lora_autodev": 5e-5,
 }
 WIDTH = 2048
+#: Our own base, which Muon has trained at 0.003, learns best at such a rate again (docs/decisions/0009).
+OWN_RATES = RATES | {"custom": 5e-4, "l_eo": 5e-4, "l_ldb": 5e-4}
 LOSSES = ("all", "middle")
 SCHEDULES = ("cosine", "linear")
 
@@ -74,12 +76,12 @@ class TuningRecipe:
         if not 0 <= self.replay < 1:
             raise InputError(f"replay is a share from 0 to below 1, not {self.replay:g}")
 
-    def rate(self, width: int) -> float:
-        """Return the peak learning rate for a model whose residual stream is `width` wide.
+    def rate(self, width: int, *, is_own: bool) -> float:
+        """Return the peak learning rate for a base whose residual stream is `width` wide; `is_own`: Muon has made it.
 
         Without one given it is the strategy's, in inverse proportion to the width (Yang et al. 2022, muP).
         """
-        return self.learning_rate or RATES[self.strategy] * WIDTH / width
+        return self.learning_rate or (OWN_RATES if is_own else RATES)[self.strategy] * WIDTH / width
 
     def identity(self, **facts: Any) -> dict[str, Any]:
         """Return what a checkpoint says about its run, as JSON gives it back."""

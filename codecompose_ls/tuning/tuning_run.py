@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.prompt.templates import CODECOMPOSE
 from codecompose_ls.tuning.anatomy import describe
 from codecompose_ls.tuning.base_model import BaseModel
 from codecompose_ls.tuning.checkpoint import load_checkpoint, read_state, save_checkpoint
@@ -75,7 +74,8 @@ class TuningRun:
         )
         self.loss_of = ModelLoss(self.model)
         self.trained = trained_parameters(self.model)
-        self.optimizers = _optimizers(base, recipe, machine, self.trained)
+        self.rate = recipe.rate(base.width, is_own=base.is_own)
+        self.optimizers = _optimizers(base, recipe, machine, self.trained, rate=self.rate)
         self._first_epoch = self.rows.epoch(0)
         self.budget_tokens = int(recipe.epochs * sum(batch.size for batch in self._first_epoch))
         self.identity = recipe.identity(
@@ -232,7 +232,7 @@ class TuningRun:
         nn.utils.clip_grad_norm_(self.trained.values(), self.recipe.gradient_clip)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = self.recipe.rate(self.base.width) * factor
+                group["lr"] = self.rate * factor
             optimizer.step()
         self._clear_gradients()
         self.step += 1
@@ -293,16 +293,15 @@ class TuningRun:
 
 
 def _optimizers(
-    base: BaseModel, recipe: TuningRecipe, machine: Machine, trained: Mapping[str, nn.Parameter]
+    base: BaseModel, recipe: TuningRecipe, machine: Machine, trained: Mapping[str, nn.Parameter], *, rate: float
 ) -> dict[str, torch.optim.Optimizer]:
     """Return the optimisers by the names that checkpoints know them by: AdamW, and Muon for what Muon has made.
 
     A base of ours has learned the matrices inside its blocks by Muon (`tuning.optimizers`), and goes on with it: in
     half the tokens the loss falls as far. Others were made with AdamW, where Muon gains nothing (Liu et al. 2025, 3.5).
     """
-    rate = recipe.rate(base.width)
     matrices: list[nn.Parameter] = []
-    if base.family == CODECOMPOSE.family and recipe.strategy not in ADAPTERS:
+    if base.is_own and recipe.strategy not in ADAPTERS:
         inside = {name for block in describe(base.network).blocks for name in block.names}
         matrices = [value for name, value in trained.items() if name in inside and value.dim() == 2]
     chosen = {id(value) for value in matrices}
