@@ -22,20 +22,22 @@ from codecompose_ls.telemetry.events import RETENTION_S, Event, Kind, Position
 from codecompose_ls.telemetry.metrics import metrics
 
 LANGUAGES = ("python", "typescript", "go", "rust", "java")
-MODELS = ("base", "base", "tuned-2026-10", "tuned-2026-11")
-EDITORS = ("vscode", "vscode", "neovim", "emacs")
+#: One after the other.
+MODELS = ("base", "tuned-2026-10", "tuned-2026-11")
+EDITORS = ("vscode", "neovim")
 BATCH = 2_000
 
 
-def suggestion(random: random.Random, at: float) -> Iterator[Event]:
-    """Yield what happens around one request."""
+def suggestion(random: random.Random, *, at: float, model: str, person: int) -> Iterator[Event]:
+    """Yield what happens around one request of somebody."""
     common = Event(
         Kind.TYPED,
         random.choice(LANGUAGES),
-        random.choice(MODELS),
+        model,
         position=random.choice(list(Position)),
-        editor=random.choice(EDITORS),
-        cohort=random.choice(("", "treatment", "control")),
+        editor=random.choice(EDITORS) if person == 0 else EDITORS[person % 2],
+        cohort=("treatment", "control")[person // 2 % 2] if person else "",
+        user=f"{person:024x}" if person else "",
         at=at,
     )
     latency_ms = random.lognormvariate(3.5, 0.6)
@@ -65,13 +67,15 @@ def suggestion(random: random.Random, at: float) -> Iterator[Event]:
         yield replace(common, position=None, characters=random.randint(1, 200))
 
 
-def events(*, days: int, number: int, seed: int) -> Iterator[Event]:
-    """Yield so many events of the last days, in their order."""
-    source, sequence, end = random.Random(seed), count(), time.time()
-    at = end - days * 86_400
+def events(*, days: int, number: int, people: int, seed: int) -> Iterator[Event]:
+    """Yield about so many events of the last days and as many more of the next ones as are wanted, in their order."""
+    source, sequence, start = random.Random(seed), count(), time.time() - days * 86_400
+    at = start
     while True:
-        at = min(end, at + source.expovariate(number / 2.2 / (days * 86_400)))
-        for event in suggestion(source, at):
+        at += source.expovariate(number / 2.2 / (days * 86_400))
+        model = MODELS[min(len(MODELS) - 1, int((at - start) / (days * 86_400) * len(MODELS)))]
+        person = source.randint(1, people) if people else 0
+        for event in suggestion(source, at=at, model=model, person=person):
             yield replace(event, id=UUID(int=source.getrandbits(128), version=4).hex, sequence=next(sequence))
 
 
@@ -80,10 +84,12 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--people", type=int, default=0, help="0: one person's own database, without users and cohorts")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     start = time.perf_counter()
-    stream = islice(events(days=args.days, number=args.events, seed=args.seed), args.events)
+    told = events(days=args.days, number=args.events, people=args.people, seed=args.seed)
+    stream = islice(told, args.events)
     with closing(connect(args.path)) as connection:
         while batch := list(islice(stream, BATCH)):
             with Transaction(connection):

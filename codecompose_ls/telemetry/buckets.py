@@ -46,5 +46,7 @@ def buckets(
 def read(connection: sqlite3.Connection, conditions: dict[str, str]) -> list[Bucket]:
     """Return the buckets of an open database that meet all conditions (SQL, with the value of its one parameter)."""
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = connection.execute(f"SELECT * FROM bucket {where}", tuple(conditions.values()))
-    return [Bucket(Key(*key), Counter(json.loads(counters))) for *key, counters in rows]
+    rows = connection.execute(f"SELECT * FROM bucket {where}", tuple(conditions.values())).fetchall()
+    # One call: a reader of JSON remembers the names that it has seen.
+    all_counters = json.loads(f"[{','.join(row[-1] for row in rows)}]")
+    return [Bucket(Key(*row[:-1]), Counter(counters)) for row, counters in zip(rows, all_counters, strict=True)]

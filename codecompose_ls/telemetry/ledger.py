@@ -16,10 +16,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from codecompose_ls.telemetry import histogram
 from codecompose_ls.telemetry.events import ASSISTS, FATES, Event, Kind
@@ -84,24 +84,29 @@ class State:
     looks: dict[int, tuple[int, str, int, int]] = field(default_factory=dict)
 
     def dumps(self) -> str:
-        """Return it as a line of JSON."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """Return it as a line of JSON: its fields in their order."""
+        return json.dumps([getattr(self, name) for name in _FIELDS], separators=(",", ":"))
 
     @classmethod
     def loads(cls, text: str) -> State:
         """Read a line of `dumps`; what a later version has added is left out. Raises ValueError for anything else."""
         try:
-            return cls._read(json.loads(text))
-        except (AttributeError, KeyError, TypeError) as error:
+            key, key_of, end, end_order, accepted, acceptances, decision, looks = json.loads(text)[: len(_FIELDS)]
+            return cls(
+                Key(*key),
+                tuple(key_of),
+                end,
+                tuple(end_order),
+                accepted,
+                acceptances,
+                decision and tuple(decision),
+                {int(after_s): tuple(look) for after_s, look in looks.items()},
+            )
+        except (AttributeError, TypeError) as error:
             raise ValueError(f"no state of a suggestion ({error})") from error
 
-    @classmethod
-    def _read(cls, values: dict[str, Any]) -> State:
-        values = {item.name: values[item.name] for item in fields(cls)}
-        for name in ("key_of", "end_order", "decision"):
-            values[name] = values[name] and tuple(values[name])
-        looks = {int(after_s): tuple(look) for after_s, look in values.pop("looks").items()}
-        return cls(**{**values, "key": Key(*values["key"]), "looks": looks})
+
+_FIELDS = tuple(item.name for item in fields(State))
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,8 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     share, square = hits / n, z * z / n
     middle = (share + square / 2) / (1 + square)
     half = z * math.sqrt(share * (1 - share) / n + square / (4 * n)) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At 0 and 1 rounding could leave the share itself outside.
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
 
 
 def _sum(buckets: Iterable[Bucket]) -> Counters:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 from codecompose_ls.telemetry.events import Event, Kind
 from codecompose_ls.telemetry.life import Life
@@ -52,28 +53,37 @@ class Timer:
 class Editor:
     """A document, a cursor and a `Life` that is told of both."""
 
-    def __init__(self, text: str = "", *, record: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self, text: str = "", *, record: Callable[[Event], None] | None = None, language: str = "python"
+    ) -> None:
+        self.language = language
         self.events: list[Event] = []
         self.timer = Timer()
         self.life = Life(record or self.events.append, timer=self.timer, clock=lambda: self.timer.now)
         self.text = text
         self.cursor = len(text)
-        self.life.opened(URI, "python", text)
+        self.life.opened(URI, language, text)
 
-    def ask(
-        self, text: str | None, id: str = "one", *, source: Source = Source.ENGINE, reason: str = "", cover: int = 0
-    ) -> None:
-        """Ask at the cursor and answer with a suggestion of this text, or with none for this reason."""
-        request = CompletionRequest(Document(URI, "app.py", "python", self.text), self.cursor)
-        self.life.answered(request, self.answer(text, id, source=source, reason=reason, cover=cover))
+    def ask(self, text: str | None, id: str = "one", **answered: Any) -> None:
+        """Ask at the cursor and answer with a suggestion of this text, or with none for a reason."""
+        request = CompletionRequest(Document(URI, "app.py", self.language, self.text), self.cursor)
+        self.life.answered(request, self.answer(text, id, **answered))
 
     def answer(
-        self, text: str | None, id: str = "one", *, source: Source = Source.ENGINE, reason: str = "", cover: int = 0
+        self,
+        text: str | None,
+        id: str = "one",
+        *,
+        source: Source = Source.ENGINE,
+        reason: str = "",
+        cover: int = 0,
+        model: str = "base",
+        latency_ms: float = 7.0,
     ) -> Answer:
         if text is None:
-            return Answer(None, reason, 7.0)
-        suggestion = Suggestion(id, text, self.cursor, self.cursor + cover, source, "python", "base")
-        return Answer(suggestion, latency_ms=7.0)
+            return Answer(None, reason, latency_ms)
+        suggestion = Suggestion(id, text, self.cursor, self.cursor + cover, source, self.language, model)
+        return Answer(suggestion, latency_ms=latency_ms)
 
     def put(self, inserted: str, *, remove: int = 0, before: int = 0) -> None:
         """Insert at the cursor, in place of `before` characters before and `remove` after it."""

@@ -1,345 +1,182 @@
-"""A typist whose truth is known: whatever they do, the summary says exactly that."""
+"""A typist whose truth is known: whatever they do, in however many editors, every figure says exactly that."""
 
 from __future__ import annotations
 
-import re
+import math
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
+from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from rapidfuzz.fuzz import ratio
 
-from codecompose_ls.telemetry.metrics import Metrics
+from codecompose_ls.telemetry.buckets import buckets
+from codecompose_ls.telemetry.metrics import Metrics, breakdown, metrics
 from codecompose_ls.telemetry.store import Store
-from codecompose_ls.telemetry.summary import summary
-from codecompose_ls.types import Source
-from tests.unit.telemetry.editor import Editor
-
-TEXTS = ["value", "print(x)", "()", ")", "foo(bar, baz)", "if x:\n    return y", "a", "name = other.name"]
-WORD = re.compile(r"\W*\w+")
-LOOKS_S = (30, 120, 300, 600)
-
-
-@dataclass
-class Given:
-    """A suggestion as the typist knows it: where it was given, how far it is in the document, what it came to."""
-
-    id: str
-    text: str
-    before: str
-    after: str
-    done: int = 0
-    #: How far its characters have been counted, by whichever way they came first.
-    counted: int = 0
-    drawn_at: float | None = None
-    shown: bool = False
-    end: str = ""
-    accepted: int = 0
-    acceptances: int = 0
-    first: int | None = None
-    accepted_text: str = ""
-    accepted_at: float = 0.0
-
-    @property
-    def rest(self) -> str:
-        return self.text[self.done :]
-
-    def place(self, document: str) -> int | None:
-        """How much of it the document has, None when they have parted."""
-        sizes = range(len(self.text) + 1)
-        return next((n for n in reversed(sizes) if document == self.before + self.text[:n] + self.after), None)
-
-
-@dataclass
-class Typist:
-    """Types, accepts, rejects, pastes, undoes and waits; keeps the books as a bystander would."""
-
-    editor: Editor
-    #: Whether the client sends didShow and didPartiallyAccept, whether it runs the accept command, and in which order.
-    tells: bool
-    commands: bool
-    words_first: bool
-    requests: Counter[str] = field(default_factory=Counter)
-    sources: Counter[str] = field(default_factory=Counter)
-    typed: int = 0
-    all: list[Given] = field(default_factory=list)
-    live: Given | None = None
-    left: Given | None = None
-    seen: set[str] = field(default_factory=set)
-    history: list[tuple[str, int]] = field(default_factory=list)
-    #: For each character of the document, the suggestion that it was accepted with.
-    owners: list[str | None] = field(default_factory=list)
-    looks: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
-    fresh: count[int] = field(default_factory=lambda: count(0x4E00))
-
-    def __post_init__(self) -> None:
-        self.seen.add(self.editor.text)
-        self.owners = [None] * len(self.editor.text)
-        if self.tells:
-            self.editor.life.drawn("a suggestion of an earlier life")
-
-    # What a typist does.
-
-    def do(self, action: str, number: int) -> None:
-        getattr(self, action)(number)
-
-    def ask(self, number: int) -> None:
-        if self.live is not None:
-            source = Source.TYPED_THROUGH if self.live.done else Source.CACHE
-            self.editor.ask(self.live.rest, self.live.id, source=source)
-        elif self.left is not None and self.left.place(self.editor.text) == self.left.done and number % 2:
-            # Given again from the cache, where it was left.
-            source, self.live = Source.CACHE, self.left
-            self.editor.ask(self.live.rest, self.live.id, source=source)
-            self.live.drawn_at = None
-            self.draw(number)
-        else:
-            source = Source.ENGINE if number % 3 else Source.JOINED
-            text, cursor = self.editor.text, self.editor.cursor
-            given = Given(str(len(self.all)), TEXTS[number % len(TEXTS)], text[:cursor], text[cursor:])
-            self.all.append(given)
-            self.editor.ask(given.text, given.id, source=source)
-            self.live = given
-            self.draw(number)
-        self.requests["cached" if source in (Source.CACHE, Source.TYPED_THROUGH) else "generated"] += 1
-        self.sources[source.value] += 1
-
-    def draw(self, number: int) -> None:
-        assert self.live is not None
-        if not self.tells:
-            self.live.drawn_at = self.editor.timer.now
-        elif number % 4:
-            self.editor.life.drawn(self.live.id)
-            self.live.drawn_at = self.editor.timer.now
-
-    def ask_in_vain(self, number: int) -> None:
-        kind, reason = [
-            ("empty", "empty"), ("filtered", "filtered:repetition"), ("cancelled", "superseded"), ("failed", "failed")
-        ][number % 4]  # fmt: skip
-        self.editor.ask(None, reason=reason)
-        self.requests[kind] += 1
-        if kind in ("empty", "filtered"):
-            self.leave("dismissed")
-
-    def wait(self, number: int) -> None:
-        until = self.editor.timer.now + (0.1, 0.4, 0.75, 5, 40, 200, 700)[number % 7]
-        self.notice_shown(until)
-        for given in self.all:
-            for after_s in LOOKS_S:
-                if given.accepted and self.editor.timer.now < given.accepted_at + after_s <= until:
-                    self.look(given, after_s)
-        self.editor.wait(until - self.editor.timer.now)
-
-    def type_through(self, _: int) -> None:
-        if self.live is not None:
-            self.insert(self.live.rest[0])
-
-    def type_other(self, _: int) -> None:
-        self.insert(chr(next(self.fresh)))
-
-    def new_line(self, _: int) -> None:
-        self.insert("\n  " + chr(next(self.fresh)))
-
-    def paste(self, number: int) -> None:
-        long, lines = "x" * 32, "\n\n"
-        self.insert(chr(next(self.fresh)) + (long if number % 2 else lines), typed=False)
-
-    def backspace(self, _: int) -> None:
-        if self.editor.cursor:
-            self.history.append((self.editor.text, self.editor.cursor))
-            self.own(self.editor.cursor - 1, self.editor.cursor, 0)
-            self.editor.put("", before=1)
-            self.follow()
-
-    def undo(self, _: int) -> None:
-        if self.history:
-            text, cursor = self.history.pop()
-            before = self.editor.text
-            head = next(
-                (n for n, (a, b) in enumerate(zip(before, text, strict=False)) if a != b), min(len(before), len(text))
-            )
-            tail = 0
-            while tail < min(len(before), len(text)) - head and before[-1 - tail] == text[-1 - tail]:
-                tail += 1
-            self.own(head, len(before) - tail, len(text) - tail - head)
-            self.editor.replace(text)
-            self.editor.cursor = cursor
-            self.follow()
-
-    def reload(self, _: int) -> None:
-        text = f"{chr(next(self.fresh))}\n\n\n{chr(next(self.fresh))}"
-        self.own(0, len(self.editor.text), len(text))
-        self.editor.replace(text)
-        self.history.clear()
-        self.follow()
-
-    def accept(self, _: int) -> None:
-        given = self.live
-        if given is not None and (self.commands or self.tells or self.is_no_key(given.rest)):
-            self.take(given, given.rest)
-
-    def accept_word(self, _: int) -> None:
-        given = self.live
-        word = WORD.match(given.rest) if given is not None else None
-        if given is not None and word is not None and (self.tells or self.is_no_key(word[0])):
-            self.take(given, word[0])
-
-    def dismiss(self, _: int) -> None:
-        if self.tells and self.live is not None:
-            self.editor.life.dismissed(self.live.id, "rejected")
-            self.leave("dismissed")
-
-    # What becomes of it.
-
-    @staticmethod
-    def is_no_key(text: str) -> bool:
-        return len(text) > 1 and text != "()"
-
-    def insert(self, text: str, *, typed: bool = True) -> None:
-        self.history.append((self.editor.text, self.editor.cursor))
-        self.own(self.editor.cursor, self.editor.cursor, len(text))
-        self.editor.put(text)
-        given = self.live
-        if typed and self.editor.text not in self.seen:
-            counted_before = (
-                given is not None and given.place(self.editor.text) is not None and given.done < given.counted
-            )
-            self.typed += 0 if counted_before else len(text)
-        self.follow()
-        if given is not None:
-            given.counted = max(given.counted, given.done)
-
-    def take(self, given: Given, text: str) -> None:
-        """Accept so much of the rest; the client's words come before or after the text, if at all."""
-        rest = len(given.rest) - len(text)
-        self.history.append((self.editor.text, self.editor.cursor))
-        if self.words_first:
-            self.say(given, rest)
-        self.own(self.editor.cursor, self.editor.cursor, len(text))
-        self.editor.put(text)
-        self.seen.add(self.editor.text)
-        if not self.words_first:
-            self.say(given, rest)
-        self.notice_shown(self.editor.timer.now)
-        new = max(0, given.done + len(text) - given.counted)
-        given.done += len(text)
-        given.counted = max(given.counted, given.done)
-        if new and given.end != "accepted":
-            given.shown = True
-            given.accepted += new
-            given.acceptances += 1
-            given.end = "partly accepted" if given.rest else "accepted"
-            given.first = given.counted - new if given.first is None else given.first
-            given.accepted_text = given.text[given.first : given.counted]
-            given.accepted_at = self.editor.timer.now
-            start = len(given.before)
-            for at in range(start + given.first, start + given.counted):
-                self.owners[at] = given.id
-        if not given.rest:
-            self.leave("typed over")
-            self.left = None
-
-    def say(self, given: Given, rest: int) -> None:
-        if rest == 0 and (self.commands or self.tells):
-            self.editor.life.accepted(given.id)
-        elif self.tells:
-            self.editor.life.partly_accepted(given.id, rest)
-
-    def follow(self) -> None:
-        self.seen.add(self.editor.text)
-        if self.live is not None:
-            place = self.live.place(self.editor.text)
-            if place is not None:
-                self.live.done = place
-            if place is None or place == len(self.live.text):
-                self.leave("typed over")
-                self.left = None
-
-    def leave(self, end: str) -> None:
-        self.notice_shown(self.editor.timer.now)
-        if self.live is not None:
-            if self.live.shown and not self.live.end:
-                self.live.end = end
-            self.left, self.live = self.live, None
-
-    def notice_shown(self, now: float) -> None:
-        given = self.live
-        if given is not None and given.drawn_at is not None and now - given.drawn_at >= 0.75 - 1e-9:
-            given.shown = True
-
-    def own(self, start: int, end: int, length: int) -> None:
-        self.owners[start:end] = [None] * length
-
-    def look(self, given: Given, after_s: int) -> None:
-        places = [at for at, owner in enumerate(self.owners) if owner == given.id]
-        now = self.editor.text[places[0] : places[-1] + 1] if places else ""
-        similarity = ratio(given.accepted_text, now) / 100
-        self.looks[given.id, after_s] = similarity, round(similarity * given.accepted)
-
+from tests.unit.telemetry.typist import LOOKS_S, Asked, Given, Session, Typist
 
 ACTIONS = [
-    "ask", "ask", "ask", "ask_in_vain", "wait", "type_through", "type_through", "type_other", "new_line", "paste",
-    "backspace", "undo", "reload", "accept", "accept", "accept_word", "accept_word", "dismiss",
+    "ask", "ask", "ask", "ask_in_vain", "draw", "wait", "wait", "jump", "type_through", "type_through", "type_other",
+    "new_line", "paste", "backspace", "undo", "reload", "accept", "accept", "accept_word", "accept_word", "dismiss",
 ]  # fmt: skip
-
-
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@hypothesis.given(
-    tells=st.booleans(),
-    commands=st.booleans(),
-    words_first=st.booleans(),
-    actions=st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 100)), min_size=10, max_size=60),
+SESSIONS = st.fixed_dictionaries(
+    {
+        "editor": st.sampled_from(["vscode", "neovim"]),
+        "cohort": st.sampled_from(["", "treatment"]),
+        "language": st.sampled_from(["python", "go"]),
+        "tells": st.booleans(),
+        "commands": st.booleans(),
+        "words_first": st.booleans(),
+        "dies": st.booleans(),
+        "actions": st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 100)), min_size=10, max_size=60),
+    }
 )
-def test_the_summary_is_the_truth(
-    tells: bool, commands: bool, words_first: bool, actions: list[tuple[str, int]]
-) -> None:
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis.given(st.lists(SESSIONS, min_size=1, max_size=2))
+def test_every_figure_is_the_truth(sessions: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "telemetry.sqlite3"
-        store = Store(path, report=print, now=lambda: 1e9)
-        typist = Typist(Editor("x = ", record=store.record), tells, commands, words_first)
-        for action, number in actions:
-            typist.do(action, number)
-        typist.leave("dismissed")
-        typist.editor.life.close()
-        store.close(timeout_s=60)
-        check(summary(path), typist)
+        truth = Truth(live(path, **session) for session in sessions)
+        found = buckets(path)
+        check(metrics(found), truth)
+        for by in ("language", "model", "position", "editor", "cohort", "day"):
+            rows = breakdown(found, by=by)
+            for value in rows.keys() | truth.values(by):
+                check(rows.get(value, Metrics()), truth.where(by, value), typing=by != "position")
 
 
-def check(told: Metrics, typist: Typist) -> None:
-    ends = Counter(given.end for given in typist.all if given.end)
-    shown = sum(given.shown for given in typist.all)
-    accepted_characters = sum(given.accepted for given in typist.all)
-    written = accepted_characters + typist.typed
-    assert {name: getattr(told, name) for name in typist.requests} == dict(typist.requests)
-    assert told.requested == sum(typist.requests.values())
-    assert told.filtered_by == ({"repetition": typist.requests["filtered"]} if typist.requests["filtered"] else {})
-    assert told.shown == shown
+def live(path: Path, *, actions: list[tuple[str, int]], dies: bool, **session: Any) -> Typist:
+    """Live through a session of an editor, with a server and a store of its own."""
+    told = {name: session.pop(name) for name in ("tells", "commands", "words_first")}
+    here = Session(**session)
+    store = Store(path, report=pytest.fail, now=lambda: here.clock + typist.now)
+    typist = Typist(here, store.record, **told)
+    for action, number in actions:
+        typist.do(action, number)
+    if dies:
+        typist.die()
+    else:
+        typist.close()
+    store.close(timeout_s=60)
+    return typist
+
+
+class Truth:
+    """What the typists know."""
+
+    def __init__(self, typists: Any) -> None:
+        self.asked: list[Asked] = []
+        self.given: list[Given] = []
+        self.typed: list[tuple[Session, str, str, int]] = []
+        for typist in typists:
+            self.asked += typist.asked
+            self.given += [given for given in typist.all if given.shown]
+            self.typed += [(typist.session, *key, number) for key, number in typist.typed.items() if number]
+
+    def values(self, by: str) -> set[str]:
+        typed = {typed_value(row, by) for row in self.typed} - ({""} if by == "position" else set())
+        return {value(item, by) for item in (*self.asked, *self.given)} | typed
+
+    def where(self, by: str, wanted: str) -> Truth:
+        part = Truth([])
+        part.asked = [asked for asked in self.asked if value(asked, by) == wanted]
+        part.given = [given for given in self.given if value(given, by) == wanted]
+        part.typed = [row for row in self.typed if typed_value(row, by) == wanted]
+        return part
+
+
+def value(item: Asked | Given, by: str) -> str:
+    return str(getattr(item.session if by in ("language", "editor", "cohort") else item, by))
+
+
+def typed_value(row: tuple[Session, str, str, int], by: str) -> str:
+    session, day, model, _ = row
+    return {
+        "language": session.language, "editor": session.editor, "cohort": session.cohort, "day": day, "model": model,
+        "position": "",
+    }[by]  # fmt: skip
+
+
+def check(told: Metrics, truth: Truth, *, typing: bool = True) -> None:
+    check_requests(told, truth.asked)
+    check_suggestions(told, truth.given)
+    check_retention(told, truth.given)
+    typed = sum(number for *_, number in truth.typed)
+    written = told.accepted_characters + typed
+    assert told.typed_characters == typed
+    assert told.percent_code_typed == (told.accepted_characters / written if written and typing else None)
+    accepted = sum(given.end in ("accepted", "partly accepted") for given in truth.given)
+    kept = [sum(given.looks.get(after_s, (0, 0))[0] >= 0.67 for given in truth.given) for after_s in LOOKS_S]
+    answered = sum(asked.kind in ("generated", "cached") for asked in truth.asked)
+    assert list(told.funnel.values()) == [len(truth.asked), answered, len(truth.given), accepted, *kept]
+
+
+def check_requests(told: Metrics, asked: list[Asked]) -> None:
+    kinds = Counter(request.kind for request in asked)
+    outcomes = ("generated", "cached", "empty", "filtered", "cancelled", "failed")
+    assert {name: getattr(told, name) for name in outcomes} == {name: kinds[name] for name in outcomes}
+    assert told.requested == len(asked)
+    assert told.filtered_by == Counter(request.reason for request in asked if request.kind == "filtered")
+    waited_for = len(asked) - kinds["cancelled"]
+    assert told.coverage == ((kinds["generated"] + kinds["cached"]) / waited_for if waited_for else None)
+    sources = {request.source for request in asked} - {""}
+    assert told.latency_ms.keys() == sources
+    for source in sources:
+        latencies = [request.latency_ms for request in asked if request.source == source]
+        figures = told.latency_ms[source]
+        assert figures.requests == len(latencies)
+        assert (figures.p50, figures.p95) == (about(latencies, 0.5), about(latencies, 0.95))
+
+
+def check_suggestions(told: Metrics, given: list[Given]) -> None:
+    ends = Counter(one.end for one in given)
+    assert told.shown == len(given)
     assert {
         "accepted": told.accepted,
         "partly accepted": told.partly_accepted,
         "dismissed": told.dismissed,
         "typed over": told.typed_over,
-    } == {end: ends[end] for end in ("accepted", "partly accepted", "dismissed", "typed over")}
-    assert told.shown == sum(ends.values())
-    assert told.acceptance_rate == (ends["accepted"] / shown if shown else None)
-    assert told.accepted_characters == accepted_characters
-    assert told.typed_characters == typist.typed
-    assert told.percent_code_typed == (accepted_characters / written if written else None)
-    assert told.keystrokes_saved == accepted_characters - sum(given.acceptances for given in typist.all)
-    assert {source: latency.requests for source, latency in told.latency_ms.items()} == dict(typist.sources)
-    latest = {
-        id: (after_s, kept) for (id, after_s), (_, kept) in sorted(typist.looks.items(), key=lambda item: item[0][1])
-    }
-    assert told.characters_retained == sum(kept for _, kept in latest.values())
+        # Its editor died.
+        "": told.shown - told.accepted - told.partly_accepted - told.dismissed - told.typed_over,
+    } == {end: ends[end] for end in ("accepted", "partly accepted", "dismissed", "typed over", "")}
+    assert told.acceptance_rate == (ends["accepted"] / len(given) if given else None)
+    if given:
+        assert told.acceptance_rate_low is not None and told.acceptance_rate_high is not None
+        assert told.acceptance_rate_low <= ends["accepted"] / len(given) <= told.acceptance_rate_high
+    characters, acceptances = sum(one.accepted for one in given), sum(one.acceptances for one in given)
+    assert told.accepted_characters == characters
+    assert told.keystrokes_saved == characters - acceptances
+    decisions = [one.decision_ms for one in given if one.decision_ms is not None]
+    spent_s = sum(round(one.decision_ms) for one in given if one.acceptances and one.decision_ms is not None) / 1000
+    assert told.time_saved_s == pytest.approx((characters - acceptances) * 0.239 - spent_s)
+    assert (told.time_to_decision_ms is not None) == bool(decisions)
+    if told.time_to_decision_ms is not None:
+        figures = told.time_to_decision_ms
+        assert figures.suggestions == len(decisions)
+        assert (figures.p50, figures.p95) == (about(decisions, 0.5), about(decisions, 0.95))
+
+
+def check_retention(told: Metrics, given: list[Given]) -> None:
+    assert told.characters_retained == sum(one.looks[max(one.looks)][1] for one in given if one.looks)
     for after_s in LOOKS_S:
-        looks = [look for (_, at), look in typist.looks.items() if at == after_s]
+        looked_at = [one for one in given if after_s in one.looks]
         figures = told.retained.get(after_s)
-        assert (figures.suggestions if figures else 0) == len(looks)
-        if figures:
+        assert (figures.suggestions if figures else 0) == len(looked_at)
+        if figures is not None:
+            looks = [one.looks[after_s] for one in looked_at]
             assert figures.characters == sum(kept for _, kept in looks)
-            assert abs(figures.edit_similarity - sum(similarity for similarity, _ in looks) / len(looks)) < 1e-6
+            assert figures.accepted_characters == sum(one.accepted for one in looked_at)
+            assert figures.mostly_unchanged == sum(similarity >= 0.67 for similarity, _ in looks)
+            assert figures.edit_similarity == pytest.approx(
+                sum(similarity for similarity, _ in looks) / len(looks), abs=1e-6
+            )
+
+
+def about(values: list[float], share: float) -> Any:
+    """The nearest-rank percentile, within what the histogram promises."""
+    return pytest.approx(sorted(values)[math.ceil(share * len(values)) - 1], rel=0.05, abs=0.01)
