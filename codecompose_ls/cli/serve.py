@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-from codecompose_ls.errors import InputError, MissingExtraError
+from codecompose_ls.errors import MissingExtraError
 
 HELP = "serve the models over HTTP, in OpenAI's API"
 EXAMPLE = "codecompose-ls serve --port 8040 --token-file tokens.txt"
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from codecompose_ls.service import access
     from codecompose_ls.service.app import create_app
     from codecompose_ls.service.catalogue import Catalogue
+    from codecompose_ls.service.listener import listen
     from codecompose_ls.service.shelf import DiskShelf
 
     tokens = access.read_tokens(args.token_file)
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     app = create_app(catalogue, tokens or access.Tokens([made_up or ""]))
     # Logs hold paths and status only: what is asked and answered stays out of them.
     config = uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2, ws="none", server_header=False)
-    with _listen(args.host, args.port) as listener:
+    with listen(args.host, args.port) as listener:
         if args.model:
             # Whoever names a model wants to know now if it cannot be served, and no first request to wait for it.
             catalogue.preload(names)
@@ -62,17 +63,6 @@ def run(args: argparse.Namespace) -> int:
         with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
             uvicorn.Server(config).run([listener])
     return 0
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= 65535:
-        raise InputError(f"--port {port}: give a number up to 65535")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (")[0]
-        raise InputError(f"cannot listen on {host}:{port} ({reason}); another one: --port 0") from error
 
 
 def _say(args: argparse.Namespace, listener: socket.socket, made_up: str | None, names: list[str]) -> None:

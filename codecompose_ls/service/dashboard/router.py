@@ -1,0 +1,76 @@
+"""Router: the page under /dashboard, a CSV for each panel, and the page's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timezone
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
+
+from codecompose_ls.errors import CodeComposeError
+from codecompose_ls.rollout.record import Record
+from codecompose_ls.service.dashboard.filters import Filters
+from codecompose_ls.service.dashboard.page import FOLDER, render, render_problem
+from codecompose_ls.service.dashboard.panels import PANELS
+from codecompose_ls.service.dashboard.source import Source
+from codecompose_ls.service.dashboard.view import View
+from codecompose_ls.service.faults import Fault
+
+PATH = "/dashboard"
+_FILES = ("page.css", "page.js", "icon.svg")
+#: The page runs its own script, no other and none inline; it speaks to nobody else and is shown in nobody else's frame.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-cache",
+}
+
+
+def today() -> date:
+    return datetime.now(timezone.utc).date()
+
+
+def router(
+    source: Source, *, record: Path | None = None, smallest_group: int = 1, today: Callable[[], date] = today
+) -> APIRouter:
+    """Return the dashboard of a source.
+
+    `record` is the file of the roll-out's record, which need not exist. Figures of fewer users than `smallest_group`
+    are not shown. `today` is the day in UTC.
+    """
+    routes = APIRouter(prefix=PATH)
+
+    def view(request: Request) -> View:
+        filters = Filters.read(request.query_params, today=today())
+        buckets = source(since=filters.first, until=filters.until)
+        entries = Record(record).entries() if record else ()
+        return View(buckets, filters, entries, smallest_group)
+
+    @routes.get("")
+    def page(request: Request) -> Response:
+        try:
+            return HTMLResponse(render(view(request), today=today()), headers=HEADERS)
+        except CodeComposeError as error:
+            return HTMLResponse(render_problem(str(error)), 400, headers=HEADERS)
+
+    @routes.get("/csv/{panel}.csv")
+    def csv(request: Request, panel: str) -> Response:
+        if panel not in PANELS:
+            raise Fault(404, f"there is no such panel: {', '.join(PANELS)}")
+        named = {"Content-Disposition": f'attachment; filename="{panel}.csv"'}
+        return Response(PANELS[panel](view(request)).csv, headers=HEADERS | named, media_type="text/csv")
+
+    @routes.get("/{name}")
+    def file(name: str) -> Response:
+        if name not in _FILES:
+            raise Fault(404, "there is no such file")
+        return FileResponse(FOLDER / name, headers=HEADERS)
+
+    return routes

@@ -1,0 +1,37 @@
+"""Source: who has the buckets that the dashboard shows."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from codecompose_ls.errors import InputError
+from codecompose_ls.telemetry.buckets import buckets
+from codecompose_ls.telemetry.ledger import Bucket
+
+
+class Source(Protocol):
+    """Gives the buckets from the day `since` to before the day `until` (UTC); None leaves that side open.
+
+    The page narrows them itself, since its menus list what there is in these days. May raise `CodeComposeError`.
+    """
+
+    def __call__(self, *, since: date | None, until: date | None) -> list[Bucket]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSource:
+    """Implements `Source` with a user's own database; one that does not exist is empty."""
+
+    path: Path
+
+    def __call__(self, *, since: date | None, until: date | None) -> list[Bucket]:
+        try:
+            return buckets(self.path, since=since, until=until)
+        except (sqlite3.Error, OSError) as error:
+            raise InputError(
+                f"{self.path} cannot be read ({error}); 'codecompose-ls telemetry purge' deletes a damaged one"
+            ) from error
