@@ -20,8 +20,8 @@ from codecompose_ls.index.secrets import has_secret
 BASES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 _DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--relative", "-M")
 _SECONDS = 30
-#: Lines of one file may take this share of the room, as long as there are others.
-_SHARE = 3
+#: One file of several may take a third of the room that is left; less than so many characters tell nothing.
+_SHARE, _LEAST = 3, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _shown(
         if "\nBinary files " in diff or has_secret(diff):
             left_out["that may not be read"] += 1
             continue
-        cut = _cut(diff, room if len(entries) == 1 else max(room // _SHARE, 1))
+        cut = _cut(diff, room if len(entries) == 1 else max(room // _SHARE, _LEAST))
         if len(cut) > room:
             left_out["for which there is no room"] += 1
             continue

@@ -66,7 +66,7 @@ def add_docstrings(source: str, start: int, end: int) -> tuple[Edit, ...]:
         selection = select(source, start, end)
         style, quote = style_of(selection.module)
         undocumented = _undocumented(selection, *sorted((start, end)))
-        found = tuple(_edit(selection, one, style, quote) for one in undocumented)
+        found = tuple(_edit(selection, one, style, quote, is_method=is_method) for one, is_method in undocumented)
         after = source
         for edit in reversed(found):
             after = after[: edit.start] + edit.text + after[edit.end :]
@@ -111,15 +111,20 @@ def _docstrings(module: cst.Module) -> Iterator[str]:
     yield from found
 
 
-def _undocumented(selection: Selection, start: int, end: int) -> list[Definition]:
-    """Return the definitions without a docstring that are wholly selected, or else the innermost one."""
+def _undocumented(selection: Selection, start: int, end: int) -> list[tuple[Definition, bool]]:
+    """Return the definitions without a docstring that are wholly selected, or else the innermost one.
+
+    And of each whether it is a method.
+    """
     import libcst as cst
 
     text = selection.source[start:end]
     start, end = start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
-    selected: list[Definition] = []
+    selected: list[tuple[Definition, bool]] = []
 
     class Visitor(cst.CSTVisitor):
+        classes = 0
+
         def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
             self._take(node)
             # What is nested in a function is its own affair.
@@ -127,23 +132,28 @@ def _undocumented(selection: Selection, start: int, end: int) -> list[Definition
 
         def visit_ClassDef(self, node: cst.ClassDef) -> None:
             self._take(node)
+            self.classes += 1
+
+        def leave_ClassDef(self, original_node: cst.ClassDef) -> None:
+            self.classes -= 1
 
         def _take(self, node: Definition) -> None:
             first, last = selection.span(node)
             if start <= first and last <= end:
-                selected.append(node)
+                selected.append((node, bool(self.classes)))
 
     selection.module.visit(Visitor())
     if not selected and selection.definition is not None:
-        selected = [selection.definition]
-    return [one for one in selected if one.get_docstring() is None and not _is_overload(one)]
+        outer = selection.enclosing[-1] if selection.enclosing else None
+        selected = [(selection.definition, isinstance(outer, cst.ClassDef))]
+    return [one for one in selected if one[0].get_docstring() is None and not _is_overload(one[0])]
 
 
 def _is_overload(node: Definition) -> bool:
     return any(one_line(decorator.decorator).rpartition(".")[2] == "overload" for decorator in node.decorators)
 
 
-def _edit(selection: Selection, node: Definition, style: str, quote: str) -> Edit:
+def _edit(selection: Selection, node: Definition, style: str, quote: str, *, is_method: bool) -> Edit:
     """Put the docstring before the first statement; a body on the line of its header moves to one of its own."""
     import libcst as cst
 
@@ -152,7 +162,7 @@ def _edit(selection: Selection, node: Definition, style: str, quote: str) -> Edi
     indentation = source[line : len(source) - len(source[line:].lstrip(" \t\f"))] + unit
     if isinstance(node.body, cst.IndentedBlock):
         indentation = indentation[: -len(unit)] + (node.body.indent or unit)
-    text = newline.join(_quoted(_facts(selection, node), style, quote, indentation, unit))
+    text = newline.join(_quoted(_facts(node, is_method=is_method), style, quote, indentation, unit))
     first = node.body.body[0]
     below = selection.span(first)[0]
     if not isinstance(node.body, cst.IndentedBlock):
@@ -164,7 +174,7 @@ def _edit(selection: Selection, node: Definition, style: str, quote: str) -> Edi
     return Edit(begin, begin, f"{text}{newline}")
 
 
-def _facts(selection: Selection, node: Definition) -> Facts:
+def _facts(node: Definition, *, is_method: bool) -> Facts:
     import libcst as cst
 
     summary = _in_words(node.name.value)
@@ -179,7 +189,7 @@ def _facts(selection: Selection, node: Definition) -> Facts:
     if not annotated and any(value != "None" for value in found.returns):
         returns = _UNKNOWN
     raises = tuple(name for name in found.raises if re.fullmatch(r"[\w.]*[A-Z]\w*", name))
-    return Facts(summary, tuple(_parameters(selection, node)), "" if yields else returns, yields, raises)
+    return Facts(summary, tuple(_parameters(node, is_method=is_method)), "" if yields else returns, yields, raises)
 
 
 def _in_words(name: str) -> str:
@@ -208,14 +218,13 @@ def _first_argument(arguments: str) -> str:
     return arguments.strip()
 
 
-def _parameters(selection: Selection, function: cst.FunctionDef) -> Iterator[Parameter]:
+def _parameters(function: cst.FunctionDef, *, is_method: bool) -> Iterator[Parameter]:
     import libcst as cst
 
     params = function.params
     positional = [*params.posonly_params, *params.params]
-    if _is_method(selection, function) and not any(
-        one_line(one.decorator) == "staticmethod" for one in function.decorators
-    ):
+    is_static = any(one_line(one.decorator) == "staticmethod" for one in function.decorators)
+    if is_method and not is_static:
         positional = positional[1:]
     star = [params.star_arg] if isinstance(params.star_arg, cst.Param) else []
     double = [params.star_kwarg] if params.star_kwarg else []
@@ -224,21 +233,6 @@ def _parameters(selection: Selection, function: cst.FunctionDef) -> Iterator[Par
         kind = _annotation(param.annotation)
         default = one_line(param.default) if param.default is not None else ""
         yield Parameter(stars + param.name.value, kind, default if len(default) <= _LONGEST_DEFAULT else "")
-
-
-def _is_method(selection: Selection, function: cst.FunctionDef) -> bool:
-    """Return whether a function stands right in a class."""
-    import libcst as cst
-
-    found: list[cst.ClassDef] = []
-
-    class Visitor(cst.CSTVisitor):
-        def visit_ClassDef(self, node: cst.ClassDef) -> None:
-            if function in node.body.body:
-                found.append(node)
-
-    selection.module.visit(Visitor())
-    return bool(found)
 
 
 def _quoted(facts: Facts, style: str, quote: str, indentation: str, unit: str) -> Iterator[str]:

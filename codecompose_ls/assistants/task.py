@@ -15,7 +15,8 @@ from codecompose_ls.types import Document
 TODO = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b[^\n]*")
 #: What a definition begins with, in any of the languages; a glance that may be wrong.
 _DEFINITION = re.compile(
-    r"^[ \t]*(?:[\w@\[\]<>*&:,]+[ \t]+)*(?:def|class|function|func|fn|struct|impl|interface|trait|enum)\b|\)[^;\n]*\{",
+    r"^[ \t]*(?:[\w@\[\]<>*&:,]+[ \t]+)*(?:def|class|function|func|fn|struct|impl|interface|trait|enum)\b"
+    r"|\)[^;{}()]{0,80}\{",
     re.MULTILINE,
 )
 _PLAIN = frozenset(("csharp", "ruby", "shellscript", "lua"))
