@@ -122,11 +122,7 @@ def _assist(args: argparse.Namespace) -> int:
     assistant = found.find(args.name)
     task = _task(assistant, asked, root, settings, problem=args.problem)
     chat = connect_chat(settings)
-    try:
-        outcome = asyncio.run(_carried_out(task, chat, settings, stream=not args.json))
-    finally:
-        if chat is not None:
-            chat.close()
+    outcome = asyncio.run(_carried_out(task, chat, settings, stream=not args.json))
     if args.apply:
         for edit in outcome.edits:
             _check_unchanged(edit)
@@ -212,6 +208,11 @@ async def _carried_out(task: Task, chat: Chat | None, settings: Settings, *, str
         return await carry_out(task, chat=chat, stop=stop, show=show, find=_find(task, settings) if chat else None)
     finally:
         stop.set()
+        if chat is not None:
+            chat.close()
+            # What closes connections is a task of its own.
+            await asyncio.sleep(0)
+            await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
 
 def _find(task: Task, settings: Settings) -> Find | None:
