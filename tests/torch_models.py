@@ -85,16 +85,25 @@ def reference(base: Path, adapter: Path | None, prompt: Sequence[int], length: i
 
 
 def torch_model(
-    folder: Path, architecture: str, *, template: FimTemplate = CODECOMPOSE, seed: int = 0, chat_template: str = ""
+    folder: Path,
+    architecture: str,
+    *,
+    template: FimTemplate = CODECOMPOSE,
+    seed: int = 0,
+    chat_template: str = "",
+    **changes: Any,
 ) -> Path:
-    """Write a random model with a byte-level tokenizer that has the template's sentinels, and return its folder."""
+    """Write a random model with a byte-level tokenizer that has the template's sentinels, and return its folder.
+
+    `changes` are laid over the architecture's configuration.
+    """
     import torch
     import transformers
 
     name, values = ARCHITECTURES[architecture]
     torch.manual_seed(seed)
     ends = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
-    config = getattr(transformers, name)(vocab_size=VOCABULARY, **values, **ends)
+    config = getattr(transformers, name)(**{"vocab_size": VOCABULARY, **values, **ends, **changes})
     model = transformers.AutoModelForCausalLM.from_config(config)
     for parameter in model.parameters():
         # Wide enough that each part of the network changes the logits.

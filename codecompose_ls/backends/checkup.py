@@ -12,12 +12,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from codecompose_ls.backends.address import is_loopback
-from codecompose_ls.backends.chat import RemoteChat
+from codecompose_ls.backends.chat import Chat, RemoteChat
 from codecompose_ls.backends.connect import LOCAL, connect_chat, connect_remote
 from codecompose_ls.backends.dialect import Message
 from codecompose_ls.backends.failures import Refused
 from codecompose_ls.backends.remote import RemoteBackend
-from codecompose_ls.errors import BackendError
+from codecompose_ls.errors import BackendError, CodeComposeError
 from codecompose_ls.settings import Settings
 from codecompose_ls.types import Context, Piece, Sampling
 
@@ -44,11 +44,23 @@ async def check_backend(settings: Settings) -> Checkup | None:
 
 
 async def check_chat(settings: Settings) -> Checkup | None:
-    """Ask the server that the assistants talk to; None where the settings name none. Raises `InputError`."""
+    """Ask who answers the assistants; None where the settings name nobody. Raises as `connect_chat`."""
     chat = connect_chat(settings)
-    if not isinstance(chat, RemoteChat):
+    if chat is None:
         return None
+    if not isinstance(chat, RemoteChat):
+        return await _check_local(chat)
     return await _check(chat, chat.chat(TALK, ASK, stop=threading.Event()), setting="chat")
+
+
+async def _check_local(chat: Chat) -> Checkup:
+    try:
+        first_ms = await _first_text(chat.chat(TALK, ASK, stop=threading.Event()))
+    except CodeComposeError as error:
+        return Checkup(False, f"{chat.model}: {error}", "mend the setting 'chat_model'")
+    finally:
+        chat.close()
+    return Checkup(True, f"{chat.model}: loaded, and first text after {first_ms:.0f} ms")
 
 
 async def _check(asked: RemoteBackend | RemoteChat, pieces: AsyncGenerator[Piece, None], *, setting: str) -> Checkup:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
+from codecompose_ls.assistants.outcome import ANALYSIS, Outcome
 from codecompose_ls.errors import CodeComposeError
 from codecompose_ls.lsp.progress import Bar
 from codecompose_ls.lsp.protocol import JsonRpcRequestFailed, work_done_token
@@ -26,11 +27,12 @@ from codecompose_ls.types import Document
 
 if TYPE_CHECKING:
     from codecompose_ls.assistants.assistant import Assistant
-    from codecompose_ls.assistants.outcome import Outcome
     from codecompose_ls.assistants.task import Task
     from codecompose_ls.backends.chat import Chat
 
 ASSIST, ASSISTANTS, EXPLAIN = "codecompose.assist", "codecompose.assistants", "codecompose.explain"
+#: The edit of a code action has been made.
+MADE, COUNT_TITLE = "codecompose.editMade", "Count the edit"
 
 _CHANGED = "the document has changed meanwhile, so nothing was done: ask again"
 
@@ -79,6 +81,16 @@ async def explain(ls: Server, *arguments: Any) -> str:
         raise JsonRpcInvalidParams("the arguments are a document and a range in it")
     answer = await assist(ls, {"name": "explain", "uri": arguments[0], "range": arguments[1]})
     return str(answer["markdown"])
+
+
+async def made(ls: Server, *arguments: Any) -> None:
+    """codecompose.editMade (name, uri): count what analysis did; it may be computed and never taken."""
+    name, uri = arguments if len(arguments) == 2 else (None, None)
+    document = ls.workspace.document(uri) if isinstance(uri, str) else None
+    known = {one.name for one in (await ls.library(document)).assistants} if document else set()
+    if document is not None and name in known:
+        for kind in (Kind.ASSISTED, Kind.ASSIST_APPLIED):
+            ls.life.tell(Event(kind, document.language, ANALYSIS, source=name))
 
 
 async def reason(ls: Server, assistant: Assistant, document: Document) -> str:
@@ -137,7 +149,6 @@ class _Errand:
     async def _carried_out(self) -> Outcome:
         """Have the task carried out; whoever cancels this stops it."""
         from codecompose_ls.assistants.carry_out import carry_out
-        from codecompose_ls.assistants.outcome import ANALYSIS
 
         ls, stop = self._ls, threading.Event()
         task = task_of(ls, self._assistant, self._asked)

@@ -14,7 +14,7 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcContentModified, JsonRpcInvalidParams
 
 from codecompose_ls.errors import CodeComposeError
-from codecompose_ls.lsp.assistants import ASSIST, EXPLAIN, Asked, reason, shows, task_of
+from codecompose_ls.lsp.assistants import ASSIST, COUNT_TITLE, EXPLAIN, MADE, Asked, reason, shows, task_of
 from codecompose_ls.lsp.server import Server
 from codecompose_ls.lsp.workspace_edit import workspace_edit
 from codecompose_ls.types import Document
@@ -97,6 +97,8 @@ async def _with_edit(ls: Server, action: lsp.CodeAction, assistant: Assistant, a
         return action
     if outcome.edits:
         action.edit = workspace_edit(ls, outcome.edits)
+        # The client runs it when it has made the edit.
+        action.command = lsp.Command(COUNT_TITLE, MADE, arguments=[asked.name, asked.uri])
     else:
         action.disabled = lsp.CodeActionDisabled(outcome.refusal)
     return action

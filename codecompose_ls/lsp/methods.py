@@ -46,6 +46,7 @@ def server(load: weights.Load = weights.load) -> Server:
     server.command(inline_completion.ACCEPTED)(events.accepted)
     server.command(assistants.ASSIST)(assistants.assist)
     server.command(assistants.ASSISTANTS)(assistants.assistants)
+    server.command(assistants.MADE)(assistants.made)
     server.command(assistants.EXPLAIN)(assistants.explain)
     return server
 

@@ -72,12 +72,21 @@ class Editor(Session):
         return [params["value"]["text"] for params in told]
 
 
-def editor(workspace: Path, server: HttpServer | None = None, *, capabilities: Json = ABLE, **settings: Any) -> Editor:
+def editor(
+    workspace: Path,
+    server: HttpServer | None = None,
+    *,
+    capabilities: Json = ABLE,
+    env: dict[str, str] | None = None,
+    **settings: Any,
+) -> Editor:
     """Prepare an editor whose chat model is behind a test's server, if there is one."""
     options: Json = {"index": False, **settings}
     if server is not None:
         options = {"chat": "openai", "chatUrl": f"{server.url}/v1", "chatModel": "chatty", **options}
-    made = Editor.start(root=workspace, options=options, capabilities=capabilities, command=fake.keywords["command"])
+    made = Editor.start(
+        root=workspace, options=options, env=env, capabilities=capabilities, command=fake.keywords["command"]
+    )
     assert isinstance(made, Editor)
     made.replies, made.asked = {"workspace/applyEdit": {"applied": True}}, []
     return made

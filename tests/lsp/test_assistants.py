@@ -473,3 +473,35 @@ async def test_what_was_asked_applied_and_dismissed_is_counted_apart(server: Htt
     assert {row["language"] for row in rows} == {"python"}
     assert {row["model"] for row in rows} == {f"chatty@{server.url[7:]}"}
     assert all(row["latency_ms"] > 0 for row in rows if row["kind"] == "assisted")
+
+
+async def test_an_edit_by_analysis_is_counted_when_it_has_been_made(tmp_path: Path) -> None:
+    before = len(list(export(default_path())))
+    async with editor(tmp_path) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        offered = (await session.actions(uri, INSIDE))["Add input checks"]
+        assert "command" not in offered
+        action = await session.raw_request("codeAction/resolve", offered)
+        assert action["edit"]
+        command = {key: action["command"][key] for key in ("command", "arguments")}
+        await session.raw_request("workspace/executeCommand", command)
+        # What makes no sense is no news.
+        for arguments in ([], ["nothing", uri], ["explain", 1]):
+            await session.raw_request("workspace/executeCommand", {**command, "arguments": arguments})
+    rows = [row for row in list(export(default_path()))[before:] if row["kind"].startswith("assist")]
+    assert [(row["kind"], row["source"], row["model"]) for row in rows] == [
+        ("assisted", "add-input-checks", "analysis"),
+        ("assist applied", "add-input-checks", "analysis"),
+    ]
+
+
+async def test_an_assistant_that_cannot_be_used_is_said_once(tmp_path: Path) -> None:
+    folder = tmp_path / "settings" / "assistants"
+    folder.mkdir(parents=True)
+    (folder / "broken.md").write_text("no front matter")
+    async with editor(tmp_path, env={"CODECOMPOSE_CONFIG": str(folder.parent / "settings.toml")}) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        for _ in range(2):
+            assert "Explain" in await session.actions(uri, INSIDE)
+        shown = [params["message"] for method, params in session.notifications if method == "window/showMessage"]
+        assert len(shown) == 1 and "broken.md is not used: it must begin with front matter" in shown[0]

@@ -17,6 +17,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from codecompose_ls.backends import on_disk
+from codecompose_ls.backends.checkup import check_chat
 from codecompose_ls.backends.connect import connect_chat
 from codecompose_ls.backends.dialect import Message
 from codecompose_ls.backends.local_chat import LocalChat
@@ -115,15 +116,20 @@ async def test_it_is_let_go_when_nobody_has_talked_to_it_for_a_while(
     await asyncio.to_thread(chat._process._process.wait)
 
 
+async def test_doctor_says_how_long_the_first_text_takes(folder: Path) -> None:
+    found = await check_chat(Settings(chat="local", chat_model=str(folder)))
+    assert found is not None and found.good
+    assert found.detail.startswith("chatty: loaded, and first text after ")
+
+
 async def test_what_cannot_be_loaded_is_said(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     for path in folder.iterdir():
         (broken / path.name).write_bytes(b"" if path.suffix == ".safetensors" else path.read_bytes())
-    chat = LocalChat(broken)
-    with pytest.raises(ModelError, match="broken"):
-        await said(chat)
-    chat.close()
+    found = await check_chat(Settings(chat="local", chat_model=str(broken)))
+    assert found is not None and not found.good
+    assert found.detail.startswith("broken: the model at ") and found.mend == "mend the setting 'chat_model'"
 
 
 def test_what_is_missing_is_said_before_anything_is_loaded(
