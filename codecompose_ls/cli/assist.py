@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codecompose_ls.index.snippets import Find
     from codecompose_ls.settings import Settings
 
-HELP = "ask an assistant about code, list the assistants, or trust those of a project"
+HELP = "ask an assistant about code: explain, review, document, test, mend"
 EXAMPLE = "codecompose-ls assist explain src/app.py:12-40"
 
 _RANGE = re.compile(r"(?P<path>.+?):(?P<line>\d+)(?::(?P<column>\d+))?(?:-(?P<to>\d+)(?::(?P<to_column>\d+))?)?")

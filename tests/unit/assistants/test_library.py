@@ -151,3 +151,10 @@ def test_lines_may_end_as_on_windows_and_begin_with_a_mark() -> None:
 def test_an_unknown_name_is_said_with_those_there_are() -> None:
     with pytest.raises(InputError, match="no assistant 'explian'; there are add-docstrings, "):
         library(None).find("explian")
+
+
+def test_the_example_of_the_how_to_can_be_used() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "assistants.md").read_text(encoding="utf-8")
+    write(user_folder(), "name-things.md", page.partition("```markdown\n")[2].partition("```\n")[0])
+    found = library(None)
+    assert not found.problems and found.find("name-things").scope == "function"
