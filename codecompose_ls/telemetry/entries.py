@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
+from uuid import uuid4
 
 from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.ledger import Change, Counters, Key, State, apply, suggestions_of
@@ -33,6 +34,15 @@ _PUT_STATE = """
 INSERT INTO suggestion (id, at, state) VALUES (?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET at = excluded.at, state = excluded.state
 """
+#: The first version said it of requests alone.
+_POSITION = """
+coalesce(position, (
+    SELECT request.position FROM event AS request
+    WHERE request.suggestion = event.suggestion AND request.position IS NOT NULL ORDER BY request.number LIMIT 1
+))
+"""
+_WITH_POSITION = ", ".join(_POSITION if name == "position" else f'"{name}"' for name in _COLUMNS)
+_LEFT = f"SELECT number, {_WITH_POSITION} FROM event WHERE id IS NULL ORDER BY number LIMIT ?"
 _IS_KEY = " AND ".join(f'"{name}" = ?' for name in Key._fields)
 
 
@@ -44,23 +54,14 @@ def enter(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
 
 
 def enter_left(connection: sqlite3.Connection) -> None:
-    """Enter some events that have no id yet, the oldest first, with what they lack."""
-    numbers = connection.execute(f"SELECT number FROM event WHERE id IS NULL ORDER BY number LIMIT {_STEP}").fetchall()
-    if not numbers:
-        return
-    first, last = numbers[0][0], numbers[-1][0]
-    connection.execute(
-        """
-        UPDATE event SET id = lower(hex(randomblob(16))), sequence = number, position = coalesce(position, (
-            SELECT position FROM event AS request
-            WHERE request.suggestion = event.suggestion AND request.position IS NOT NULL ORDER BY number LIMIT 1
-        ))
-        WHERE id IS NULL AND number BETWEEN ? AND ?
-        """,
-        (first, last),
+    """Enter some events that an older version wrote, the oldest first, with what they lack: id, order, position."""
+    rows = connection.execute(_LEFT, (_STEP,)).fetchall()
+    events = {row[0]: _event(row[1:], id=uuid4().hex, sequence=row[0]) for row in rows}
+    connection.executemany(
+        "UPDATE event SET id = ?, sequence = ?, position = ? WHERE number = ?",
+        ((event.id, event.sequence, _plain(event.position), number) for number, event in events.items()),
     )
-    rows = connection.execute(f"SELECT {_QUOTED} FROM event WHERE number BETWEEN ? AND ?", (first, last))
-    _apply(connection, list(_events(rows)), ())
+    _apply(connection, list(events.values()), ())
 
 
 def forget(connection: sqlite3.Connection, *, now: float) -> None:
@@ -90,11 +91,16 @@ def _apply(connection: sqlite3.Connection, events: Sequence[Event], seen: Collec
 
 
 def _add(connection: sqlite3.Connection, key: Key, counters: Counters) -> None:
+    """Add to a bucket; one that comes to nothing is none."""
     row = connection.execute(f"SELECT counters FROM bucket WHERE {_IS_KEY}", key).fetchone()
     sums = Counter(json.loads(row[0]) if row else {})
     sums.update(counters)
-    text = json.dumps({name: value for name, value in sums.items() if value}, separators=(",", ":"))
-    connection.execute("INSERT OR REPLACE INTO bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, text))
+    left = {name: value for name, value in sums.items() if value}
+    if left:
+        text = json.dumps(left, separators=(",", ":"))
+        connection.execute("INSERT OR REPLACE INTO bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, text))
+    else:
+        connection.execute(f"DELETE FROM bucket WHERE {_IS_KEY}", key)
 
 
 def _select(connection: sqlite3.Connection, sql: str, values: Sequence[str]) -> Iterator[Any]:
@@ -103,12 +109,11 @@ def _select(connection: sqlite3.Connection, sql: str, values: Sequence[str]) -> 
         yield from connection.execute(sql.format(", ".join("?" * len(some))), some).fetchall()
 
 
-def _events(rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
-    for row in rows:
-        values = dict(zip(_COLUMNS, row, strict=True))
-        position = values.pop("position")
-        kind = Kind(values.pop("kind"))
-        yield Event(**values, kind=kind, position=None if position is None else Position(position))
+def _event(row: Sequence[Any], **stamp: Any) -> Event:
+    """Return a row as an event. Raises ValueError for a kind or a position that there never was."""
+    values = {**dict(zip(_COLUMNS, row, strict=True)), **stamp}
+    position = values.pop("position")
+    return Event(**{**values, "kind": Kind(values["kind"])}, position=None if position is None else Position(position))
 
 
 def _plain(value: object) -> object:

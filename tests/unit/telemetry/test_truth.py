@@ -36,7 +36,7 @@ SESSIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @hypothesis.given(st.lists(SESSIONS, min_size=1, max_size=2))
 def test_every_figure_is_the_truth(sessions: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
