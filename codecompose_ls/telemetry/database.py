@@ -169,7 +169,8 @@ def shrink(connection: sqlite3.Connection) -> None:
     """
     pages, free = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count"))
     if free > max(_FEW_PAGES, pages // 10):
-        connection.execute(f"PRAGMA incremental_vacuum({_FEW_PAGES})").fetchall()
+        # Python's execute() would stop after one page.
+        connection.executescript(f"PRAGMA incremental_vacuum({_FEW_PAGES})")
 
 
 class Transaction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -77,4 +76,4 @@ def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     # Times of day are larger than what is measured.
-    return math.isfinite(value) and 0 <= value <= 100 * MOST
+    return 0 <= value <= 100 * MOST
