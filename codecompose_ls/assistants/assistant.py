@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from codecompose_ls.errors import InputError
@@ -77,6 +78,7 @@ class Assistant:
         return not self.languages or language in self.languages
 
 
+@lru_cache(maxsize=256)
 def parse(name: str, text: str, *, origin: str, analysis: bool = False) -> Assistant:
     """Read an assistant's file. Raises `InputError` with one line, which does not name the file."""
     if not _NAME.fullmatch(name):
