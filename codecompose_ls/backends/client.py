@@ -210,7 +210,16 @@ class Client:
         return bool(named)
 
     async def _within(self, deadline: float, work: Awaitable[T]) -> T:
-        return await asyncio.wait_for(work, max(0.0, deadline - self._clock()))
+        """Return what comes of some work, in time. `asyncio.wait_for` may lose a cancel before Python 3.12."""
+        doing = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({doing}, timeout=max(0.0, deadline - self._clock()))
+            if not doing.done():
+                raise asyncio.TimeoutError
+            return doing.result()
+        finally:
+            if doing.cancel():
+                await asyncio.wait({doing})
 
     async def _refusal(self, response: httpx.Response, path: str) -> Refused:
         """Read why a server has not answered with 200, and hang up."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from pygls.exceptions import JsonRpcException
 
 from codecompose_ls.backends.api_key import ApiKey
 from codecompose_ls.backends.chat import Chat
@@ -22,6 +24,7 @@ from codecompose_ls.backends.request import Patience
 from codecompose_ls.prompt.templates import CODECOMPOSE, FimTemplate
 from codecompose_ls.settings import Settings
 from codecompose_ls.types import Context, Piece, Sampling
+from tests.lsp.editor import editor
 
 CONTEXT = Context("python", "main.py", "import sys\n\n\ndef main():\n    print(sys.argv[", "\n\n\nmain()\n")
 PSM = f"<|fim_prefix|>{CONTEXT.prefix}<|fim_suffix|>{CONTEXT.suffix}<|fim_middle|>"
@@ -122,3 +125,18 @@ async def test_a_talk(llamacpp: str) -> None:
     assert made[-1].finish in ("stop", "length")
     assert "".join(piece.text for piece in made)
     chat.close()
+
+
+async def test_an_assistant_streams_its_answer_and_leaves_it_when_cancelled(llamacpp: str, tmp_path: Path) -> None:
+    code = "def double(number: int) -> int:\n    return number + number\n"
+    async with editor(tmp_path, chat="llamacpp", chatUrl=llamacpp, chatModel="base") as session:
+        uri = await session.open(tmp_path / "double.py", code, "python")
+        asked = session.assist("explain", uri, 40, id="ask", partialResultToken="here")
+        await session.wait_for("$/progress", lambda params: params["token"] == "here", timeout=300)
+        session.cancel("ask")
+        with suppress(JsonRpcException):  # a model that has little to say may have said it
+            await asked
+        await idle_slot(llamacpp)
+        answer = await session.assist("explain", uri, 40, partialResultToken="whole")
+        assert answer["madeBy"] == f"base@{llamacpp[7:]}"
+        assert answer["markdown"].startswith("".join(session.pieces("whole")).lstrip("\n"))

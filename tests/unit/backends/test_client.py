@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -338,3 +339,41 @@ async def test_closing_hangs_up(server: HttpServer, connect: Connect) -> None:
     await asyncio.wait_for(server.left.wait(), 30)
     task.cancel()
     await asyncio.wait({task})
+
+
+class Ready(httpx.AsyncByteStream):
+    """An answer that has more to say as soon as it is let go on, and then never ends."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield HELLO
+        await self.go_on.wait()
+        yield HELLO
+        await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_cancelling_is_never_lost_however_close_the_next_piece_is(steps: int) -> None:
+    """What `asyncio.wait_for` does not promise before Python 3.12 (cpython issue 86296)."""
+    body = Ready()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=body))
+    patience = Patience(connect=5, read=5, write=5, pool=5, total=60)
+    client = Client("http://127.0.0.1:1", key=ApiKey(""), patience=patience, transport=transport)
+    begun = asyncio.Event()
+
+    async def listen() -> None:
+        async with aclosing(client.stream(ASK, read)) as pieces:
+            async for _ in pieces:
+                begun.set()
+
+    listening = asyncio.ensure_future(listen())
+    await begun.wait()
+    body.go_on.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    listening.cancel()
+    await asyncio.wait({listening}, timeout=5)
+    assert listening.cancelled()
+    await client.aclose()
