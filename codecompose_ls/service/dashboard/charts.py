@@ -6,6 +6,8 @@ content security policy can forbid both; its values become tooltips that browser
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
@@ -18,6 +20,9 @@ from codecompose_ls.service.dashboard.filters import NONE
 from codecompose_ls.service.dashboard.table import Column, Panel, Value
 from codecompose_ls.telemetry.rollup import LIMITS_MS
 
+# pygal hooks into every import for the sake of its plugins (maps), in a way that Python 3.11 warns of; we use none.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
+
 #: pygal lays text out by these sizes.
 _STYLE = Style(label_font_size=12, major_label_font_size=12, legend_font_size=13, value_font_size=12)
 _SHARE, _COUNT = Column("", "", "share"), Column("", "")
@@ -25,6 +30,8 @@ _WIDTH, _HEIGHT = 800, 300
 _BAR = 34
 #: Labels on a time axis, about.
 _DAYS = 8
+#: Characters that no XML may hold (XML 1.0, 2.2), even escaped.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def acceptance(panel: Panel) -> str:
@@ -89,12 +96,16 @@ CHARTS: dict[str, tuple[Callable[[Panel], str], ...]] = {
 
 
 def _chart(kind: Any, *, value: Column, **options: Any) -> Any:
-    common = {"width": _WIDTH, "height": _HEIGHT, "style": _STYLE, "margin": 4, "spacing": 8}
-    return kind(
-        **common | options,
-        css=(), js=(), no_prefix=True, legend_at_bottom=True, legend_box_size=10, truncate_label=40,
-        include_x_axis=True, min_scale=3, max_scale=6, formatter=value.written, value_formatter=value.written,
-    )  # fmt: skip
+    look = {"width": _WIDTH, "height": _HEIGHT, "style": _STYLE, "margin": 4, "spacing": 8, "truncate_label": 40}
+    plain = {"css": (), "js": (), "no_prefix": True}
+    legend = {"legend_at_bottom": True, "legend_at_bottom_columns": 4, "legend_box_size": 10}
+    written = {"formatter": value.written, "value_formatter": _on_axis if value is _SHARE else value.written}
+    axis = {"include_x_axis": True, "min_scale": 3, "max_scale": 6}
+    return kind(**plain | look | legend | written | axis | options)
+
+
+def _on_axis(share: float) -> str:
+    return f"{100 * share:.0f}\u2009%"
 
 
 def _label_times(chart: Any, values: list[Value]) -> None:
@@ -108,7 +119,7 @@ def _with_interval(value: Value, low: Value, high: Value) -> Any:
 
 
 def _name(value: Value) -> str:
-    return str(value) or NONE
+    return _NOT_XML.sub("\ufffd", str(value)) or NONE
 
 
 def _svg(chart: Any, name: str) -> str:

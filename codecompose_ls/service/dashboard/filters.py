@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from urllib.parse import urlencode
@@ -58,10 +58,14 @@ class Filters:
         """Whether anything but the time is filtered."""
         return any(getattr(self, name) is not None for name in DIMENSIONS)
 
-    def admits(self, bucket: Bucket) -> bool:
-        """Tell whether a bucket of these days is asked for."""
-        wanted = ((getattr(self, name), getattr(bucket.key, name)) for name in DIMENSIONS)
-        return all(value is None or value == found for value, found in wanted)
+    def admitted(self, buckets: Iterable[Bucket]) -> list[Bucket]:
+        """Return the buckets, of these days, that are asked for."""
+        wanted = {name: getattr(self, name) for name in DIMENSIONS if getattr(self, name) is not None}
+        return [
+            bucket
+            for bucket in buckets
+            if not wanted or all(getattr(bucket.key, name) == value for name, value in wanted.items())
+        ]
 
     @property
     def query(self) -> str:

@@ -56,7 +56,6 @@ def _tiles(overview: Panel) -> Iterator[Tile]:
     notes = {
         "requested": "requests answered, also with nothing",
         "shown": "visible for 750 ms, or accepted before",
-        "accepted": "in whole",
         "acceptance_rate": "95 % interval" + interval(named["acceptance_rate_low"], named["acceptance_rate_high"]),
         "percent_code_typed": "of all characters typed or accepted",
         "keystrokes_saved": "characters accepted, less a key each",

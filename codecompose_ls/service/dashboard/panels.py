@@ -144,7 +144,8 @@ PANELS: dict[str, Callable[[View], Panel]] = {
 
 
 def _broken_down(view: View, name: str, title: str, note: str, *, by: str) -> Panel:
-    rows = tuple((value, *_values(figures, _WORTH)) for value, figures in view.by(by).items())
+    groups = {value: figures for value, figures in view.by(by).items() if figures.requested or figures.shown}
+    rows = tuple((value, *_values(figures, _WORTH)) for value, figures in groups.items())
     columns = (Column(by, by.capitalize(), "text"), *(_COLUMNS[each] for each in _WORTH))
     if any(view.users(by).get(str(row[0]), 1) > 1 for row in rows):
         columns = (*columns, Column("users", "Users"))

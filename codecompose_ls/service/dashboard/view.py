@@ -35,7 +35,7 @@ class View:
     @cached_property
     def narrowed(self) -> list[Bucket]:
         """The buckets that are asked for; none where they are of too few users."""
-        found = [bucket for bucket in self.buckets if self.filters.admits(bucket)]
+        found = self.filters.admitted(self.buckets)
         return found if len({bucket.key.user for bucket in found}) >= self.smallest_group else []
 
     @cached_property
@@ -49,10 +49,8 @@ class View:
     @cached_property
     def over_time(self) -> dict[str, Metrics]:
         """Figures by day, or by week (its Monday) where there are many days."""
-        group = week if self.is_weekly else str
-        return breakdown(
-            self._enough(rolled_up(self.narrowed, keep=("day",), day=group), by="day", group=group), by="day"
-        )
+        found = rolled_up(self._rolled_up, keep=("day",))
+        return breakdown(self._enough(found, by="day", group=self._group), by="day")
 
     def by(self, dimension: str) -> dict[str, Metrics]:
         """Return the figures by language or model."""
@@ -68,9 +66,18 @@ class View:
         return answered_within(self._at_once)
 
     @cached_property
+    def _rolled_up(self) -> list[Bucket]:
+        """All that the page tells apart: one pass over everything, so that what follows has little to add up."""
+        return rolled_up(self.narrowed, keep=("day", "language", "model"), day=self._group)
+
+    @cached_property
     def _at_once(self) -> list[Bucket]:
         """The buckets of all days together."""
-        return rolled_up(self.narrowed, keep=("language", "model"))
+        return rolled_up(self._rolled_up, keep=("language", "model"))
+
+    @property
+    def _group(self) -> Callable[[str], str]:
+        return week if self.is_weekly else str
 
     def _enough(self, found: list[Bucket], *, by: str, group: Callable[[str], str] = str) -> list[Bucket]:
         """Leave out what too few users are in."""
