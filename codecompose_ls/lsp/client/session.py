@@ -97,14 +97,16 @@ class Session:
         encoding: str = "utf-16",
         capabilities: Json | None = None,
         command: Sequence[str] | None = None,
+        client: str = "codecompose-ls",
     ) -> Session:
-        """Prepare a session; entering it starts the server. `capabilities` replace ours, key by key."""
+        """Prepare a session of a `client`; entering it starts the server. `capabilities` replace ours, key by key."""
         ours: Json = {
             "general": {"positionEncodings": [encoding]},
             "textDocument": {"inlineCompletion": {"dynamicRegistration": False}},
         }
         initialize = {
             "processId": os.getpid(),
+            "clientInfo": {"name": client},
             "rootUri": root.resolve().as_uri() if root else None,
             "capabilities": {**ours, **(capabilities or {})},
             "initializationOptions": options,
