@@ -22,11 +22,16 @@ class Target:
 def find_target(task: Task) -> Target:
     """Return the code that is meant. Raises `InputError` where there is none."""
     text, assistant = task.document.text, task.assistant
-    first, last = _without_margin(text, *touched_lines(text, task.start, task.end))
+    start, end = sorted((task.start, task.end))
+    selected = text[start:end].strip()
+    first, last = _without_margin(text, *(_visible(text, start, end) if selected else touched_lines(text, start, end)))
     tree = syntax(text, task.document.language)
-    selected = text[min(task.start, task.end) : max(task.start, task.end)].strip()
     if tree is not None and (assistant.scope == FUNCTION or not selected):
-        found = tree.definition(*_visible(text, first, last))
+        meant = _visible(text, first, last)
+        if not selected and first < last:
+            # A line may hold more than one definition: at a cursor the one around it counts.
+            meant = (max(meant[0], min(start, meant[1] - 1)),) * 2
+        found = tree.definition(*meant)
         if found is not None:
             return _of(text, found)
     if selected:
