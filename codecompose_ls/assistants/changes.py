@@ -55,7 +55,7 @@ def changes(root: Path, admission: Admission, *, room: int) -> Changes:
 
 
 def _ranges(root: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    head = _git(root, "rev-parse", "HEAD").strip()
+    head = _answers(root, "rev-parse", "HEAD")
     for base in BASES:
         if _answers(root, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}"):
             fork = _answers(root, "merge-base", base, "HEAD")
@@ -69,7 +69,7 @@ def _ranges(root: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _entries(root: Path, between: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield the paths of each changed file: one, or the old and the new one of a file that was moved."""
-    fields = _git(root, *_DIFF, "--name-status", "-z", *between, "--").split("\0")[:-1]
+    fields = os.fsdecode(_git(root, *_DIFF, "--name-status", "-z", *between, "--")).split("\0")[:-1]
     while fields:
         count = 2 if fields.pop(0)[:1] in ("R", "C") else 1
         yield tuple(fields[:count])
@@ -91,7 +91,10 @@ def _shown(
         if any(_refused(root / path, admission) for path in paths):
             left_out["that may not be read"] += 1
             continue
-        diff = _git(root, *_DIFF, *between, "--", *(f":(literal){path}" for path in paths))
+        if room < _LEAST:
+            left_out["for which there is no room"] += 1
+            continue
+        diff = _git(root, *_DIFF, *between, "--", *(f":(literal){path}" for path in paths)).decode("utf-8", "replace")
         if "\nBinary files " in diff or has_secret(diff):
             left_out["that may not be read"] += 1
             continue
@@ -124,12 +127,12 @@ def _answers(root: Path, *arguments: str) -> str:
     return "" if done.returncode else done.stdout.decode("utf-8", "replace").strip()
 
 
-def _git(root: Path, *arguments: str) -> str:
+def _git(root: Path, *arguments: str) -> bytes:
     done = _run(root, *arguments)
     if done.returncode:
         said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["git failed"])[0]
         raise InputError(f"{root}: git cannot tell what has changed ({said.removeprefix('fatal: ')})")
-    return done.stdout.decode("utf-8", "replace")
+    return done.stdout
 
 
 def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

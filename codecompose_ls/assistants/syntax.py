@@ -122,7 +122,7 @@ class Syntax:
         first, last = self._byte(start), self._byte(end)
         return [
             self._bytes[leaf.start_byte : leaf.end_byte].decode("utf-8", "replace")
-            for leaf in _leaves(self._root)
+            for leaf in _leaves(self._root, docstrings=self.language == "python")
             if first <= leaf.start_byte and leaf.end_byte <= last and leaf.end_byte > leaf.start_byte
         ]
 
@@ -222,11 +222,12 @@ def _walk(node: Node) -> Iterator[Node]:
         pending += reversed(node.children)
 
 
-def _leaves(node: Node) -> Iterator[Node]:
+def _leaves(node: Node, *, docstrings: bool) -> Iterator[Node]:
+    """Yield the tokens but for comments and, where there are such, docstrings."""
     pending = [node]
     while pending:
         node = pending.pop()
-        if "comment" in node.type or _is_docstring(node):
+        if "comment" in node.type or (docstrings and _is_docstring(node)):
             continue
         if node.children:
             pending += reversed(node.children)
@@ -235,4 +236,7 @@ def _leaves(node: Node) -> Iterator[Node]:
 
 
 def _is_docstring(node: Node) -> bool:
-    return node.type == "expression_statement" and [child.type for child in node.children] == ["string"]
+    """Return whether a statement is a string alone; one with code in it (f"{...}") is none."""
+    if node.type != "expression_statement" or [child.type for child in node.children] != ["string"]:
+        return False
+    return all(child.type != "interpolation" for child in node.children[0].children)
