@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             _summary(args)
     except BrokenPipeError:
         raise
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); 'codecompose-ls telemetry purge' deletes a damaged one"
         ) from error

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from codecompose_ls import folders
@@ -169,8 +169,9 @@ def shrink(connection: sqlite3.Connection) -> None:
     """
     pages, free = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count"))
     if free > max(_FEW_PAGES, pages // 10):
-        # Python's execute() would stop after one page.
-        connection.executescript(f"PRAGMA incremental_vacuum({_FEW_PAGES})")
+        with suppress(sqlite3.OperationalError):  # Somebody else writes: there will be another time.
+            # Python's execute() would stop after one page.
+            connection.executescript(f"PRAGMA incremental_vacuum({_FEW_PAGES})")
 
 
 class Transaction:

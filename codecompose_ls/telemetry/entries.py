@@ -64,6 +64,14 @@ def enter_left(connection: sqlite3.Connection) -> None:
     _apply(connection, list(events.values()), ())
 
 
+def after(connection: sqlite3.Connection, number: int, *, limit: int) -> list[tuple[int, Event]]:
+    """Return the next events behind a number, in the order they were written, each with its own number."""
+    rows = connection.execute(
+        f"SELECT number, {_QUOTED} FROM event WHERE number > ? ORDER BY number LIMIT ?", (number, limit)
+    )
+    return [(row[0], _event(row[1:])) for row in rows]
+
+
 def forget(connection: sqlite3.Connection, *, now: float) -> None:
     """Delete some events that are too old or too many, the oldest first, and states that have nothing more to come."""
     old = "SELECT number FROM event WHERE at < ? LIMIT ?"

@@ -21,6 +21,7 @@ from uuid import uuid4
 from codecompose_ls.telemetry import entries
 from codecompose_ls.telemetry.database import Transaction, connect, shrink
 from codecompose_ls.telemetry.events import Event
+from codecompose_ls.telemetry.wire import MOST_CHARACTERS
 
 #: Events that wait for a database in trouble; the newest are dropped beyond it.
 MAX_WAITING = 10_000
@@ -78,9 +79,10 @@ class Store:
             at=self._now(),
             sequence=next(self._sequence),
             suggestion=suggestion,
-            # What the client calls it, in a form that every encoding can carry.
-            language=event.language.encode("utf-8", "replace").decode(),
-            model=event.model.encode("utf-8", "replace").decode(),
+            language=_readable(event.language),
+            model=_readable(event.model),
+            source=None if event.source is None else _readable(event.source),
+            reason=None if event.reason is None else _readable(event.reason),
         )
 
     def _write(self) -> None:
@@ -99,7 +101,8 @@ class Store:
                 shrink(connection)
             except (sqlite3.Error, OSError, ValueError) as error:
                 self._complain(error)
-                del waiting[MAX_WAITING:]
+                # What is in the file and makes no sense will make none the next time.
+                del waiting[0 if isinstance(error, ValueError) else MAX_WAITING :]
                 if connection is not None:
                     connection.close()
                     connection = None
@@ -121,8 +124,13 @@ class Store:
         if self._has_reported:
             return
         self._has_reported = True
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.DatabaseError | ValueError) and not isinstance(error, sqlite3.OperationalError):
             advice = "'codecompose-ls telemetry purge' starts a new one"
         else:
             advice = "free or unlock it, or set 'telemetry' to false"
         self._report(f"suggestions are not counted: {self._path} cannot be written ({error}); {advice}")
+
+
+def _readable(name: str) -> str:
+    """Return what a client, a file or a folder is called in a form that every encoding and the wire can carry."""
+    return name.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]

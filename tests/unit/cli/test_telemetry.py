@@ -1,6 +1,8 @@
 """`codecompose-ls telemetry`: rows, days, and switching it off."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,12 @@ def test_off_says_how_where_it_cannot(database: Path, tmp_path: Path, capsys: py
     assert main(["telemetry", "off"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "write the line 'telemetry = false'" in line
+
+
+def test_sums_that_make_no_sense_get_one_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE bucket SET counters = '{'")
+        connection.commit()
+    assert main(["telemetry", "summary"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "purge" in line

@@ -99,3 +99,13 @@ def test_an_event_that_is_in_the_file_is_entered_once(tmp_path: Path) -> None:
     for _ in range(2):
         fill(path, range(600))
     assert summary(path).shown == len(list(export(path))) == 600
+
+
+def test_events_are_read_in_portions_and_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.sqlite3"
+    fill(path, range(5))
+    with closing(connect(path)) as connection:
+        first = entries.after(connection, 0, limit=3)
+        rest = entries.after(connection, first[-1][0], limit=3)
+    assert [event for _, event in first + rest] == [shown(number) for number in range(5)]
+    assert [number for number, _ in first + rest] == [1, 2, 3, 4, 5]

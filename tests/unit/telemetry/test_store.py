@@ -16,6 +16,7 @@ from codecompose_ls.telemetry.entries import KEEP_DAYS
 from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.store import Store
 from codecompose_ls.telemetry.summary import export, summary
+from codecompose_ls.telemetry.wire import from_json
 from tests.unit.telemetry.editor import Editor
 
 DAY = 86_400
@@ -109,8 +110,10 @@ def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
 
 def test_text_that_no_encoding_can_carry_is_no_obstacle(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.sqlite3"
-    write(path, Event(Kind.EMPTY, "\ud800"), Event(Kind.SHOWN, suggestion="\ud800"))
+    odd = "\ud800" * 200
+    write(path, Event(Kind.EMPTY, odd, odd), Event(Kind.SHOWN, suggestion=odd), Event(Kind.ASSISTED, source=odd))
     assert summary(path).requested == 1
+    assert [from_json(event).kind for event in export(path)] == [Kind.EMPTY, Kind.SHOWN, Kind.ASSISTED]
 
 
 def test_events_are_kept_for_ninety_days_and_sums_for_ever(tmp_path: Path) -> None:
@@ -197,6 +200,30 @@ def test_closing_does_not_wait_for_a_file_that_stays_locked(tmp_path: Path) -> N
         store.close(timeout_s=0)
 
 
+def test_sums_that_make_no_sense_are_reported_once_and_cost_no_more_than_their_events(tmp_path: Path) -> None:
+    path, reports = tmp_path / "telemetry.sqlite3", Reports()
+    write(path, typed(1))
+    with closing(connect(path)) as connection:
+        connection.execute("UPDATE bucket SET counters = '{'")
+    store = Store(path, report=reports, now=lambda: 1e9)
+    store.record(typed(2))
+    assert reports.first.wait(60)
+    store.record(Event(Kind.EMPTY, "go"))
+    store.close(timeout_s=60)
+    (line,) = reports
+    assert "purge" in line
+    assert [event["kind"] for event in export(path)] == ["typed", "empty"]
+
+
+def test_a_listener_hears_every_event_as_it_is_stored(tmp_path: Path) -> None:
+    path, heard = tmp_path / "telemetry.sqlite3", list[Event]()
+    store = Store(path, report=pytest.fail, now=lambda: 1e9, tell=heard.append)
+    for number in range(3):
+        store.record(Event(Kind.SHOWN, "python", suggestion=str(number)))
+    store.close(timeout_s=60)
+    assert [from_json(event) for event in export(path)] == heard
+
+
 # Several processes.
 
 WRITER = """
@@ -254,6 +281,7 @@ def test_a_killed_server_loses_what_it_had_not_written_and_harms_nothing(tmp_pat
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     survived = [event["characters"] for event in export(path)]
     assert survived == [*range(len(survived))] and len(survived) >= len(written)
+    assert summary(path).typed_characters == sum(survived)
     write(path, typed(1), now=1e10)
 
 
