@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -18,45 +17,33 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from codecompose_ls.assistants.outcome import ANALYSIS, Outcome
 from codecompose_ls.errors import CodeComposeError
+from codecompose_ls.lsp.place import Asked, Place
 from codecompose_ls.lsp.progress import Bar
 from codecompose_ls.lsp.protocol import JsonRpcRequestFailed, work_done_token
 from codecompose_ls.lsp.server import Server
-from codecompose_ls.lsp.workspace_edit import obstacle, workspace_edit
+from codecompose_ls.lsp.workspace_edit import CHANGED, obstacle, workspace_edit
 from codecompose_ls.telemetry.events import Event, Kind
 from codecompose_ls.types import Document
 
 if TYPE_CHECKING:
     from codecompose_ls.assistants.assistant import Assistant
-    from codecompose_ls.assistants.task import Task
     from codecompose_ls.backends.chat import Chat
 
 ASSIST, ASSISTANTS, EXPLAIN = "codecompose.assist", "codecompose.assistants", "codecompose.explain"
 #: The edit of a code action has been made.
 MADE, COUNT_TITLE = "codecompose.editMade", "Count the edit"
 
-_CHANGED = "the document has changed meanwhile, so nothing was done: ask again"
-
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a client asks for; `version` is that of the document which `range` and `diagnostics` belong to."""
-
-    name: str
-    uri: str
-    range: lsp.Range
-    version: int | None = None
-    #: Where the pieces of the answer go.
-    token: lsp.ProgressToken | None = None
-    diagnostics: tuple[lsp.Diagnostic, ...] = ()
 
 
 async def assist(ls: Server, *arguments: Any) -> Json:
     """codecompose.assist: ask an assistant, show its answer as it comes, and have its edit made."""
-    asked = _asked(ls, arguments)
+    asked = Asked.read(ls, arguments[0] if len(arguments) == 1 else None)
+    place = Place.of(ls, asked)
+    if place is None:
+        raise JsonRpcInvalidParams("name a document that is open and may be read, and a range in it")
     try:
-        return await _Errand(ls, asked).run()
+        return await _Errand(ls, asked, place).run()
     except CodeComposeError as error:
         raise JsonRpcRequestFailed(str(error)) from error
 
@@ -67,7 +54,7 @@ async def assistants(ls: Server, *arguments: Any) -> list[Json]:
     document = ls.workspace.document(uri) if isinstance(uri, str) else None
     if document is None or not ls.admits(document):
         return []
-    library = await ls.library(document)
+    library = await ls.library(document.uri)
     found = [assistant for assistant in library.assistants if assistant.knows(document.language)]
     return [
         {"name": one.name, "title": one.title, "kind": one.kind, "disabled": await reason(ls, one, document)}
@@ -87,7 +74,7 @@ async def made(ls: Server, *arguments: Any) -> None:
     """codecompose.editMade (name, uri): count what analysis did; it may be computed and never taken."""
     name, uri = arguments if len(arguments) == 2 else (None, None)
     document = ls.workspace.document(uri) if isinstance(uri, str) else None
-    known = {one.name for one in (await ls.library(document)).assistants} if document else set()
+    known = {one.name for one in (await ls.library(document.uri)).assistants} if document else set()
     if document is not None and name in known:
         for kind in (Kind.ASSISTED, Kind.ASSIST_APPLIED):
             ls.life.tell(Event(kind, document.language, ANALYSIS, source=name))
@@ -106,40 +93,20 @@ async def reason(ls: Server, assistant: Assistant, document: Document) -> str:
         return str(error)
 
 
-def task_of(ls: Server, assistant: Assistant, asked: Asked) -> Task:
-    """Return the task for the document as it is now."""
-    from codecompose_ls.assistants.task import Diagnostic, Task
-
-    text, document = ls.workspace.opened(asked.uri), ls.workspace.document(asked.uri)
-    assert text is not None and document is not None
-    root = ls.root_of(asked.uri)
-    diagnostics = (
-        Diagnostic(text.offset_at(one.range.start), text.offset_at(one.range.end), one.message, one.source or "")
-        for one in asked.diagnostics
-    )
-    start, end = text.offset_at(asked.range.start), text.offset_at(asked.range.end)
-    ignore = ls.configuration.settings(root).ignore
-    return Task(assistant, document, start, end, tuple(diagnostics), root, ignore)
-
-
 class _Errand:
     """One request, from what was asked to its answer."""
 
-    def __init__(self, ls: Server, asked: Asked) -> None:
-        document = ls.workspace.document(asked.uri)
-        if document is None or not ls.admits(document):
-            raise JsonRpcInvalidParams("name a document that is open and may be read, and a range in it")
-        self._ls, self._asked, self._document = ls, asked, document
+    def __init__(self, ls: Server, asked: Asked, place: Place) -> None:
+        self._ls, self._asked, self._place = ls, asked, place
         self._began = time.perf_counter()
         self._assistant: Assistant
         self._model = ""
         self._is_heard = False
 
     async def run(self) -> Json:
-        ls, asked = self._ls, self._asked
-        self._assistant = (await ls.library(self._document)).find(asked.name)
-        if asked.version not in (None, self._document.version):
-            return self._answer(None, refusal=_CHANGED)
+        self._assistant = (await self._ls.library(self._asked.uri)).find(self._asked.name)
+        if self._asked.version not in (None, self._place.document.version):
+            return self._answer(None, refusal=CHANGED)
         outcome = await self._carried_out()
         applied, refusal = False, outcome.refusal
         if outcome.edits:
@@ -150,8 +117,7 @@ class _Errand:
         """Have the task carried out; whoever cancels this stops it."""
         from codecompose_ls.assistants.carry_out import carry_out
 
-        ls, stop = self._ls, threading.Event()
-        task = task_of(ls, self._assistant, self._asked)
+        ls, stop, task = self._ls, threading.Event(), self._place.task(self._assistant)
         chat = await self._chat()
         self._began = time.perf_counter()
         running = asyncio.current_task()
@@ -176,7 +142,7 @@ class _Errand:
         try:
             return await self._ls.chat.get()
         except CodeComposeError:
-            if needs_chat(self._assistant, self._document.language):
+            if needs_chat(self._assistant, self._place.document.language):
                 raise
             return None
 
@@ -192,9 +158,7 @@ class _Errand:
 
     async def _apply(self, outcome: Outcome) -> tuple[bool, str]:
         """Offer the edits; return whether they were made, and why not."""
-        ls, title, now = self._ls, self._assistant.title, self._ls.workspace.opened(self._asked.uri)
-        if now is None or (now.version or 0) != self._document.version:
-            return False, _CHANGED
+        ls, title = self._ls, self._assistant.title
         if why := obstacle(ls, outcome.edits):
             return False, why
         edit = workspace_edit(ls, outcome.edits, title=title, description=outcome.description)
@@ -203,13 +167,16 @@ class _Errand:
             applied, why = result.applied, result.failure_reason or ""
         except JsonRpcException as error:
             applied, why = False, error.message
-        self._record(Kind.ASSIST_APPLIED if applied else Kind.ASSIST_DISMISSED)
+        if applied:
+            self._record(Kind.ASSIST_APPLIED)
+        else:
+            self._record(Kind.ASSIST_DISMISSED, reason="failed" if why else "rejected")
         return applied, "" if applied else f"the editor did not make the edit{f': {why}' if why else ''}"
 
     def _answer(self, outcome: Outcome | None, *, applied: bool = False, refusal: str = "") -> Json:
         markdown = outcome.markdown if outcome else ""
         if not shows(self._ls, "assist") and not (self._asked.name == "explain" and shows(self._ls, "explain")):
-            if markdown and not (outcome and outcome.edits):
+            if markdown and not applied:
                 self._ls.show(markdown, lsp.MessageType.Info)
             if refusal:
                 self._ls.show(refusal)
@@ -223,7 +190,7 @@ class _Errand:
         }
 
     def _record(self, kind: Kind, *, latency_ms: float | None = None, reason: str | None = None) -> None:
-        language, model = self._document.language, PurePath(self._model).name
+        language, model = self._place.document.language, PurePath(self._model).name
         event = Event(kind, language, model, source=self._assistant.name, latency_ms=latency_ms, reason=reason)
         self._ls.life.tell(event)
 
@@ -233,19 +200,3 @@ def shows(ls: Server, what: str) -> bool:
     experimental = ls.client_capabilities.experimental
     ours = experimental.get("codecompose") if isinstance(experimental, dict) else None
     return bool(isinstance(ours, dict) and ours.get(what))
-
-
-def _asked(ls: Server, arguments: tuple[Any, ...]) -> Asked:
-    """Read what a client has sent. Raises `JsonRpcInvalidParams`."""
-    said = arguments[0] if len(arguments) == 1 else None
-    if not isinstance(said, dict) or not all(isinstance(said.get(key), str) for key in ("name", "uri")):
-        raise JsonRpcInvalidParams('the argument is an object {"name", "uri", "range", "version"}')
-    version, token, diagnostics = (said.get(key) for key in ("version", "partialResultToken", "diagnostics"))
-    return Asked(
-        said["name"],
-        said["uri"],
-        ls.protocol.structure(said.get("range"), lsp.Range),
-        version if isinstance(version, int) else None,
-        token if isinstance(token, int | str) else None,
-        tuple(ls.protocol.structure(one, lsp.Diagnostic) for one in diagnostics or ()),
-    )

@@ -14,10 +14,11 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcContentModified, JsonRpcInvalidParams
 
 from codecompose_ls.errors import CodeComposeError
-from codecompose_ls.lsp.assistants import ASSIST, COUNT_TITLE, EXPLAIN, MADE, Asked, reason, shows, task_of
+from codecompose_ls.lsp.assistants import ASSIST, COUNT_TITLE, EXPLAIN, MADE, reason, shows
+from codecompose_ls.lsp.place import Asked, Place
+from codecompose_ls.lsp.protocol import JsonRpcRequestFailed
 from codecompose_ls.lsp.server import Server
-from codecompose_ls.lsp.workspace_edit import workspace_edit
-from codecompose_ls.types import Document
+from codecompose_ls.lsp.workspace_edit import CHANGED, has_changed, workspace_edit
 
 if TYPE_CHECKING:
     from codecompose_ls.assistants.assistant import Assistant
@@ -29,17 +30,20 @@ OPTIONS = lsp.CodeActionOptions(code_action_kinds=[SHOWN_KIND, EDIT_KIND], resol
 
 async def code_action(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     """Offer what may be done with the selection."""
+    from codecompose_ls.assistants.task import offers
+
     uri = params.text_document.uri
-    text, document = ls.workspace.opened(uri), ls.workspace.document(uri)
-    if text is None or document is None or not ls.admits(document):
+    asked = Asked("", uri, params.range, diagnostics=tuple(params.context.diagnostics))
+    place = Place.of(ls, asked)
+    if place is None:
         return []
     # The one request that tells where the cursor has landed.
-    ls.warm(uri, text.offset_at(params.range.end))
-    version = document.version
-    asked = Asked("", uri, params.range, version, diagnostics=tuple(params.context.diagnostics))
+    ls.warm(uri, place.end)
+    asked = replace(asked, version=place.document.version)
+    offered = offers(place.document, place.start, place.end, place.diagnostics, await ls.library(uri))
     actions = [
-        await _action(ls, assistant, replace(asked, name=assistant.name), document)
-        for assistant in await _offered(ls, asked, document)
+        await _action(ls, assistant, replace(asked, name=assistant.name), place)
+        for assistant in offered
         if _is_wanted(_kind(assistant), params.context.only)
     ]
     return [action for action in actions if action is not None]
@@ -47,36 +51,31 @@ async def code_action(ls: Server, params: lsp.CodeActionParams) -> list[lsp.Code
 
 async def resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
     """codeAction/resolve: compute the edit of what analysis does."""
-    asked = _data(ls, action.data)
-    document = ls.workspace.document(asked.uri)
-    if document is None or document.version != asked.version:
+    if not isinstance(action.data, dict):
+        raise JsonRpcInvalidParams("the action is not one that this server offered")
+    asked = Asked.read(ls, action.data)
+    place = Place.of(ls, asked)
+    if place is None or place.document.version != asked.version:
         raise JsonRpcContentModified("the document has changed since the action was offered")
-    assistant = (await ls.library(document)).find(asked.name)
-    return await _with_edit(ls, action, assistant, asked)
+    try:
+        assistant = (await ls.library(asked.uri)).find(asked.name)
+    except CodeComposeError as error:
+        raise JsonRpcRequestFailed(str(error)) from error
+    return await _with_edit(ls, action, assistant, place)
 
 
-async def _offered(ls: Server, asked: Asked, document: Document) -> list[Assistant]:
-    from codecompose_ls.assistants.task import offers
-
-    library = await ls.library(document)
-    if not library.assistants or ls.workspace.opened(asked.uri) is None:
-        return []
-    task = task_of(ls, library.assistants[0], asked)
-    return offers(document, task.start, task.end, task.diagnostics, library)
-
-
-async def _action(ls: Server, assistant: Assistant, asked: Asked, document: Document) -> lsp.CodeAction | None:
+async def _action(ls: Server, assistant: Assistant, asked: Asked, place: Place) -> lsp.CodeAction | None:
     """Return the action; None for one that cannot be taken now where the client cannot be told why."""
     from codecompose_ls.assistants.carry_out import needs_chat
 
     can = _capabilities(ls)
     action = lsp.CodeAction(assistant.title, kind=_kind(assistant))
-    if why := await reason(ls, assistant, document):
+    if why := await reason(ls, assistant, place.document):
         action.disabled = lsp.CodeActionDisabled(why)
         return action if can.disabled_support else None
-    if assistant.edits and not ls.chat.is_named and not needs_chat(assistant, document.language):
-        action.data = {"name": asked.name, "uri": asked.uri, "range": asked.range, "version": asked.version}
-        return action if _resolves_edits(can) else await _with_edit(ls, action, assistant, asked)
+    if assistant.edits and not ls.chat.is_named and not needs_chat(assistant, place.document.language):
+        action.data = asked.told
+        return action if _resolves_edits(can) else await _with_edit(ls, action, assistant, place)
     if ls.chat.is_named and can.tag_support and lsp.CodeActionTag.LlmGenerated in can.tag_support.value_set:
         action.tags = [lsp.CodeActionTag.LlmGenerated]
     action.command = lsp.Command(assistant.title, ASSIST, arguments=[_argument(assistant, asked)])
@@ -85,38 +84,28 @@ async def _action(ls: Server, assistant: Assistant, asked: Asked, document: Docu
     return action
 
 
-async def _with_edit(ls: Server, action: lsp.CodeAction, assistant: Assistant, asked: Asked) -> lsp.CodeAction:
+async def _with_edit(ls: Server, action: lsp.CodeAction, assistant: Assistant, place: Place) -> lsp.CodeAction:
     """Return the action with its edit, or with the reason why there is none."""
     from codecompose_ls.assistants.carry_out import carry_out
 
-    task = task_of(ls, assistant, asked)
     try:
-        outcome = await carry_out(task, chat=None, stop=threading.Event(), show=lambda _: None)
+        outcome = await carry_out(place.task(assistant), chat=None, stop=threading.Event(), show=lambda _: None)
     except CodeComposeError as error:
         action.disabled = lsp.CodeActionDisabled(str(error))
         return action
-    if outcome.edits:
-        action.edit = workspace_edit(ls, outcome.edits)
-        # The client runs it when it has made the edit.
-        action.command = lsp.Command(COUNT_TITLE, MADE, arguments=[asked.name, asked.uri])
-    else:
-        action.disabled = lsp.CodeActionDisabled(outcome.refusal)
+    if not outcome.edits or has_changed(ls, outcome.edits):
+        action.disabled = lsp.CodeActionDisabled(outcome.refusal or CHANGED)
+        return action
+    action.edit = workspace_edit(ls, outcome.edits)
+    # The client runs it when it has made the edit.
+    action.command = lsp.Command(COUNT_TITLE, MADE, arguments=[assistant.name, place.document.uri])
     return action
 
 
 def _argument(assistant: Assistant, asked: Asked) -> dict[str, Any]:
     """Return what `codecompose.assist` is told; diagnostics go along, for no other request has them."""
-    told = {"name": asked.name, "uri": asked.uri, "range": asked.range, "version": asked.version}
-    return {**told, "diagnostics": list(asked.diagnostics)} if "diagnostics" in assistant.wants else told
-
-
-def _data(ls: Server, data: Any) -> Asked:
-    """Read back what `_action` wrote, after its way through the client."""
-    try:
-        where = ls.protocol.structure(data["range"], lsp.Range)
-        return Asked(str(data["name"]), str(data["uri"]), where, int(data["version"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise JsonRpcInvalidParams("the action is not one that this server offered") from error
+    diagnostics = {"diagnostics": list(asked.diagnostics)} if "diagnostics" in assistant.wants else {}
+    return {**asked.told, **diagnostics}
 
 
 def _kind(assistant: Assistant) -> str:

@@ -194,11 +194,11 @@ class Server(LanguageServer):
         path = self.workspace.path(uri)
         return self.workspace.root_of(path) if path else None
 
-    async def library(self, document: Document) -> Library:
+    async def library(self, uri: str) -> Library:
         """Return the assistants at hand for a document; asks the user, once, about those of its project."""
         from codecompose_ls.assistants.library import library
 
-        found = await asyncio.to_thread(library, self.root_of(document.uri))
+        found = await asyncio.to_thread(library, self.root_of(uri))
         for problem in found.problems:
             self.configuration.tell_once(problem)
         self.trust.ask_about(found)

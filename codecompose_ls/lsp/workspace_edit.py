@@ -14,6 +14,7 @@ from codecompose_ls.lsp import positions
 if TYPE_CHECKING:
     from codecompose_ls.lsp.server import Server
 
+CHANGED = "the document has changed meanwhile, so nothing was done: ask again"
 #: The one annotation of an edit.
 _ANNOTATION = "codecompose"
 
@@ -46,16 +47,21 @@ def workspace_edit(
     )
 
 
-def obstacle(ls: Server, edits: Iterable[FileEdit]) -> str:
+def has_changed(ls: Server, edits: Iterable[FileEdit]) -> bool:
+    """Return whether an open document is not any more what its edit was made for."""
+    texts = ((ls.workspace.opened(edit.uri), edit.source) for edit in edits)
+    return any(text is not None and text.source != source for text, source in texts)
+
+
+def obstacle(ls: Server, edits: Sequence[FileEdit]) -> str:
     """Say in one line why these edits cannot be made, as that a file has changed since; empty where nothing is in
     the way."""
     can, workspace = _capabilities(ls), ls.client_capabilities.workspace
     if not (workspace and workspace.apply_edit):
         return "this editor does not let a server edit (workspace/applyEdit)"
+    if has_changed(ls, edits):
+        return CHANGED
     for edit in edits:
-        text = ls.workspace.opened(edit.uri)
-        if text is not None and text.source != edit.source:
-            return "the document has changed meanwhile, so nothing was edited: ask again"
         creates = can.document_changes and lsp.ResourceOperationKind.Create in (can.resource_operations or ())
         if edit.creates and not creates:
             return f"this editor cannot be asked to create a file, as {edit.uri.rpartition('/')[2]}"
