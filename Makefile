@@ -18,7 +18,7 @@ test: .venv/dev ## unit tests and the server over stdio
 test-all: test test-edges ## everything
 
 test-edges: .venv/dev check editors servers ## style, types, every architecture, real editors, real model servers
-	@$(BIN)/python -m pytest tests/editors tests/architectures tests/servers
+	@$(BIN)/python -m pytest tests/editors tests/browser tests/architectures tests/servers
 
 check: .venv/dev ## style, types, import layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
