@@ -19,7 +19,7 @@ RATES: dict[str, float] = {
 }
 WIDTH = 2048
 #: Our own base, which Muon has trained at 0.003, learns best at such a rate again (docs/decisions/0009).
-OWN_RATES = RATES | {"custom": 5e-4, "l_eo": 5e-4, "l_ldb": 5e-4}
+OWN_RATES = RATES | {"custom": 2.5e-4, "l_eo": 5e-4, "l_ldb": 5e-4}
 LOSSES = ("all", "middle")
 SCHEDULES = ("cosine", "linear")
 
