@@ -167,26 +167,26 @@ class _Arm:
         self._latency = population.latency_ms * _lognormal(random, 0.3, size)
         self._starts = random.random(size) >= truth.lost
         self._days: list[Numbers] = []
-        self.before = sum((self._drawn(Truth(), day) for day in range(_BEFORE)), np.zeros((size, 7)))
+        self.before = self._drawn(Truth(), season=1.0, days=_BEFORE)
 
     def day(self, number: int) -> Numbers:
         """Return the sums of that day, (users, fields of `Sums`)."""
         while len(self._days) <= number:
-            self._days.append(self._drawn(self._truth, len(self._days)) * self._starts[:, None])
+            season = 1 + 0.1 * math.sin(len(self._days) / 3)
+            self._days.append(self._drawn(self._truth, season=season) * self._starts[:, None])
         return self._days[number]
 
-    def _drawn(self, truth: Truth, day: int) -> Numbers:
+    def _drawn(self, truth: Truth, *, season: float, days: int = 1) -> Numbers:
         random, population, size = self._random, self._population, len(self._rates)
-        season = 1 + 0.1 * math.sin(day / 3)
-        shown = random.poisson(self._shown * season) * (random.random(size) < population.present)
+        shown = random.poisson(self._shown * season * random.binomial(days, population.present, size))
         rates = np.clip(self._rates * season + truth.acceptance, 0.005, 0.95)
-        within = 1 / population.alike - 1
+        within = days / population.alike - 1
         accepted = random.binomial(shown, random.beta(rates * within, (1 - rates) * within))
         retained = accepted * self._length * random.uniform(0.5, 0.9, size)
         answered = shown + random.poisson(shown * 0.3)
         latency = self._latency * truth.latency * answered + random.normal(0, 60, size) * np.sqrt(answered)
         requested = answered + random.poisson(shown * 1.0)
-        outage = 0.2 * (random.random(size) < 0.01)
+        outage = 0.2 * random.binomial(days, 0.01, size) / days
         failed = random.binomial(requested, 0.002 + truth.errors + outage)
         columns = (requested, failed, answered, np.maximum(latency, 0), shown, accepted, retained)
         return np.column_stack(columns).astype(np.float64)

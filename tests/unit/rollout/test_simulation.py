@@ -44,8 +44,8 @@ def test_a_version_that_does_not_start_is_stopped_for_its_missing_users() -> Non
 
 def test_a_version_that_is_as_good_or_better_reaches_everyone() -> None:
     for truth in (Truth(), Truth(acceptance=0.03), Truth(latency=0.7)):
-        found = statuses(runs(truth, count=8), 0)
-        assert found[Status.COMPLETE] >= 7 and not found[Status.HALTED]
+        found = statuses(runs(truth, count=5), 0)
+        assert found[Status.COMPLETE] >= 4 and not found[Status.HALTED]
 
 
 def test_harm_as_large_as_the_margin_rarely_passes() -> None:

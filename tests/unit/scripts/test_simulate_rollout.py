@@ -6,7 +6,7 @@ from scripts.simulate_rollout import RULES, Scenario, outcomes, row
 
 
 def test_a_scenario_is_run_under_every_rule() -> None:
-    scenario = Scenario("broken", Truth(errors=0.5), Population(users=100), days=5, waves=(Wave(50, days=3),))
+    scenario = Scenario("broken", Truth(errors=0.5), Population(users=200), days=5, waves=(Wave(50, days=3),))
     assert outcomes(scenario, 0) == [Run(Status.HALTED, 0, 1)] * len(RULES)
 
 
