@@ -162,7 +162,7 @@ def _check_template(assistant: Assistant) -> None:
         raise InputError(f"it wants '{unused}', but its template has no {{{{{unused}}}}}")
     if other := next((part for part in assistant.needs if part not in assistant.wants), None):
         raise InputError(f"it needs '{other}', but its wants do not name that")
-    if "code" not in used and (assistant.edits or not used.intersection(PARTS)):
-        raise InputError("its template has no {{code}}, so nothing of the selection would be asked about")
+    if "code" not in used and (assistant.edits or used.intersection(PARTS) != {"diff"}):
+        raise InputError("its template has no {{code}}, which only a text about the {{diff}} can do without")
     if assistant.target == TESTS and not assistant.edits:
         raise InputError("its target is 'tests', which takes kind = 'edit'")

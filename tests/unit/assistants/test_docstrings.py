@@ -157,7 +157,7 @@ def test_real_code_stays_the_same_and_the_second_time_there_is_nothing_to_add(na
         assert add_docstrings(after, 0, len(after)) == ()
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.text(st.sampled_from("ab_ABX1é"), min_size=1, max_size=8).filter(str.isidentifier))
 def test_any_name_can_be_said_in_words(name: str) -> None:
     after = apply(f"def {name}():\n  pass\n")

@@ -123,6 +123,7 @@ def test_there_is_nothing_to_trust_in_a_project_without_assistants(root: Path) -
         ("a.md", '+++\ntitle = "A"\nwants = ["file"]\n+++\n{{code}}', "has no {{file}}"),
         ("a.md", '+++\ntitle = "A"\nneeds = ["file"]\n+++\n{{code}}', "needs 'file'"),
         ("a.md", '+++\ntitle = "A"\n+++\nHello.', "has no {{code}}"),
+        ("a.md", '+++\ntitle = "A"\nwants = ["diff", "file"]\n+++\n{{diff}} {{file}}', "has no {{code}}"),
         ("a.md", '+++\ntitle = "A"\ntarget = "tests"\n+++\n{{code}}', "takes kind = 'edit'"),
         ("a.md", b"\xff\xfe", "not UTF-8"),
         ("a.md", MINE + " " * 70_000, "larger than 64 KiB"),
