@@ -127,7 +127,9 @@ def _shown(value: object) -> str:
         return ", ".join(f"{name} {_shown(item)}" for name, item in value.items())
     if value is None:
         return "-"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return str(value)
 
 
 def _day(text: str) -> date:

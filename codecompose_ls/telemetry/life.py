@@ -18,8 +18,7 @@ Where the calls belong in the server, all on its event loop, none of them blocki
     tell(event)                     what an assistant did
     close()                         shutdown, before Store.close()
 
-A `changed` costs a comparison of two texts (0.03 ms for 100 KB); `answered` one for equality, the
-other calls none.
+A `changed` costs a comparison of two texts (0.03 ms for 100 KB); `answered` one for equality.
 """
 
 from __future__ import annotations
@@ -272,8 +271,7 @@ class Life:
         if before is None or _RANKS[kind] > _RANKS[before] or kind is before is Kind.PARTLY_ACCEPTED:
             suggested.end = kind
             characters = suggested.accepted if _RANKS[kind] else None
-            # Nobody decides that another one takes its place, or that a document is closed on it.
-            is_decision = kind is not Kind.DISMISSED or reason == "rejected"
+            is_decision = kind is not Kind.DISMISSED or reason == "rejected"  # Not: replaced, closed.
             decision_ms = (self._clock() - suggested.drawn_at) * 1000 if is_decision else None
             self.tell(suggested.event(kind, reason=reason, characters=characters, decision_ms=decision_ms))
 
@@ -298,5 +296,5 @@ class Life:
     # Telling.
 
     def tell(self, event: Event) -> None:
-        """Record an event as this editor's and its user's; what assistants do is told here, too."""
+        """Record an event as this editor's and this cohort's."""
         self.record(replace(event, editor=self.editor, cohort=self.cohort))

@@ -119,3 +119,10 @@ class Editor:
         """Characters typed, all told."""
         self.wait(30)
         return sum(event.characters or 0 for event in self.events if event.kind is Kind.TYPED)
+
+
+def shown(text: str, id: str = "one", *, document: str = "x = ") -> Editor:
+    editor = Editor(document)
+    editor.ask(text, id)
+    editor.wait(1)
+    return editor

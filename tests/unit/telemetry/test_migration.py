@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from codecompose_ls.telemetry import database, entries
 from codecompose_ls.telemetry.buckets import buckets
-from codecompose_ls.telemetry.database import connect
+from codecompose_ls.telemetry.database import MIGRATIONS, connect
 from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.metrics import breakdown, metrics
 from codecompose_ls.telemetry.store import Store
 from codecompose_ls.telemetry.summary import export, summary
+from tests.unit.telemetry.known import Session
 from tests.unit.telemetry.test_truth import ACTIONS, Truth, check
-from tests.unit.telemetry.typist import Session, Typist
+from tests.unit.telemetry.typist import Typist
 
 COLUMNS = (
     "kind", "language", "model", "suggestion", "source", "trigger", "latency_ms", "reason", "characters", "after_s",
@@ -100,3 +101,55 @@ def test_files_give_pages_back_that_fall_free_but_old_ones_only_after_a_purge(tm
     database.purge(old)
     with closing(connect(old)) as connection:
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+
+
+# The list of migrations.
+
+
+def count(path: Path, characters: int) -> None:
+    store = Store(path, report=pytest.fail, now=lambda: 1e9)
+    store.record(Event(Kind.TYPED, "python", characters=characters))
+    store.close(timeout_s=60)
+
+
+def test_migrations_are_numbered_in_their_order() -> None:
+    assert [name[:5] for name in MIGRATIONS] == [f"m{number:03}_" for number in range(1, len(MIGRATIONS) + 1)]
+
+
+def test_a_migration_is_applied_once_and_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "telemetry.sqlite3"
+    count(path, 3)
+
+    def m999_colour(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE event ADD COLUMN colour TEXT DEFAULT 'red'")
+
+    monkeypatch.setitem(MIGRATIONS, "m999_colour", m999_colour)
+    for _ in range(2):
+        connect(path).close()
+    assert [event["colour"] for event in export(path)] == ["red"]
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "telemetry.sqlite3"
+    count(path, 3)
+
+    def m999_half(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE event ADD COLUMN colour TEXT")
+        connection.execute("ALTER TABLE nothing ADD COLUMN colour TEXT")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(MIGRATIONS, "m999_half", m999_half)
+        with pytest.raises(sqlite3.OperationalError):
+            connect(path)
+    (event,) = export(path)
+    assert (event["kind"], event["characters"]) == ("typed", 3)
+    assert "colour" not in event
+
+
+def test_a_file_of_a_later_version_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.sqlite3"
+    with closing(connect(path)) as connection:
+        connection.execute("INSERT INTO migration VALUES ('m002_of_tomorrow')")
+        connection.execute("ALTER TABLE event ADD COLUMN tomorrow TEXT")
+    count(path, 3)
+    assert summary(path).typed_characters == 3

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codecompose_ls.telemetry import database
-from codecompose_ls.telemetry.database import MIGRATIONS, connect, purge
+from codecompose_ls.telemetry.database import connect, purge
 from codecompose_ls.telemetry.entries import KEEP_DAYS
 from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.store import Store
@@ -283,52 +283,6 @@ def test_a_killed_server_loses_what_it_had_not_written_and_harms_nothing(tmp_pat
     assert survived == [*range(len(survived))] and len(survived) >= len(written)
     assert summary(path).typed_characters == sum(survived)
     write(path, typed(1), now=1e10)
-
-
-# The schema.
-
-
-def test_migrations_are_numbered_in_their_order() -> None:
-    assert [name[:5] for name in MIGRATIONS] == [f"m{number:03}_" for number in range(1, len(MIGRATIONS) + 1)]
-
-
-def test_a_migration_is_applied_once_and_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "telemetry.sqlite3"
-    write(path, typed(3))
-
-    def m999_colour(connection: sqlite3.Connection) -> None:
-        connection.execute("ALTER TABLE event ADD COLUMN colour TEXT DEFAULT 'red'")
-
-    monkeypatch.setitem(MIGRATIONS, "m999_colour", m999_colour)
-    for _ in range(2):
-        connect(path).close()
-    assert [event["colour"] for event in export(path)] == ["red"]
-
-
-def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "telemetry.sqlite3"
-    write(path, typed(3))
-
-    def m999_half(connection: sqlite3.Connection) -> None:
-        connection.execute("ALTER TABLE event ADD COLUMN colour TEXT")
-        connection.execute("ALTER TABLE nothing ADD COLUMN colour TEXT")
-
-    with monkeypatch.context() as patch:
-        patch.setitem(MIGRATIONS, "m999_half", m999_half)
-        with pytest.raises(sqlite3.OperationalError):
-            connect(path)
-    (event,) = export(path)
-    assert (event["kind"], event["characters"]) == ("typed", 3)
-    assert "colour" not in event
-
-
-def test_a_file_of_a_later_version_can_be_written(tmp_path: Path) -> None:
-    path = tmp_path / "telemetry.sqlite3"
-    with closing(connect(path)) as connection:
-        connection.execute("INSERT INTO migration VALUES ('m002_of_tomorrow')")
-        connection.execute("ALTER TABLE event ADD COLUMN tomorrow TEXT")
-    write(path, typed(3))
-    assert summary(path).typed_characters == 3
 
 
 def test_purge_forgets_everything_while_servers_run(tmp_path: Path) -> None:

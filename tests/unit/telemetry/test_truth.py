@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from codecompose_ls.telemetry.buckets import buckets
 from codecompose_ls.telemetry.metrics import Metrics, breakdown, metrics
 from codecompose_ls.telemetry.store import Store
-from tests.unit.telemetry.typist import LOOKS_S, Asked, Given, Session, Typist
+from tests.unit.telemetry.known import Asked, Given, Session
+from tests.unit.telemetry.typist import LOOKS_S, Typist
 
 ACTIONS = [
     "ask", "ask", "ask", "ask_in_vain", "draw", "wait", "wait", "jump", "type_through", "type_through", "type_other",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import count
 
@@ -14,91 +13,13 @@ from rapidfuzz.fuzz import ratio
 from codecompose_ls.telemetry.events import Event
 from codecompose_ls.types import Source
 from tests.unit.telemetry.editor import Editor
+from tests.unit.telemetry.known import MODELS, TEXTS, Asked, Given, Session, is_no_key, latency
 
-TEXTS = ["value", "print(x)", "()", ")", "foo(bar, baz)", "if x:\n    return y", "a", "name = other.name"]
-MODELS = ["base", "tuned", "base"]
 WORD = re.compile(r"\W*\w+")
 LOOKS_S = (30, 120, 300, 600)
-#: Typing is told within so many seconds.
+#: Typing is told within so many seconds, and counts for the day on which it is: no session sees midnight but by a jump.
 TOLD_S = 30
-START = 1e9
-
-
-@dataclass(eq=False)
-class Session:
-    """One run of an editor: what all that happens in it has in common, and its clock, which jumps."""
-
-    editor: str
-    cohort: str
-    language: str
-    clock: float = START
-
-
-@dataclass(eq=False)
-class Asked:
-    """A request, as the typist knows it."""
-
-    session: Session
-    day: str
-    kind: str
-    model: str
-    position: str
-    source: str = ""
-    reason: str = ""
-    latency_ms: float = 0.0
-
-
-@dataclass(eq=False)
-class Given:
-    """A suggestion as the typist knows it: where it was given, how far it is in the document, what it came to."""
-
-    session: Session
-    id: str
-    text: str
-    before: str
-    after: str
-    model: str
-    position: str
-    done: int = 0
-    #: How far its characters have been counted, by whichever way they came first.
-    counted: int = 0
-    #: When it came to the screen, in the client's words if it has any, and from when on it is timed.
-    came_at: float = 0.0
-    is_told: bool = False
-    drawn_at: float | None = None
-    shown: bool = False
-    #: Where it is counted.
-    day: str = ""
-    end: str = ""
-    decision_ms: float | None = None
-    accepted: int = 0
-    acceptances: int = 0
-    first: int | None = None
-    accepted_text: str = ""
-    accepted_at: float = 0.0
-    #: By seconds since the acceptance: similarity and characters.
-    looks: dict[int, tuple[float, int]] = field(default_factory=dict)
-
-    @property
-    def rest(self) -> str:
-        return self.text[self.done :]
-
-    def place(self, document: str) -> int | None:
-        """How much of it the document has, None when they have parted."""
-        sizes = range(len(self.text) + 1)
-        return next((n for n in reversed(sizes) if document == self.before + self.text[:n] + self.after), None)
-
-    def come(self, now: float) -> None:
-        """Come to the screen anew."""
-        self.came_at, self.is_told, self.drawn_at = now, False, None
-
-    def show(self, day: str) -> None:
-        if not self.shown:
-            self.shown, self.day = True, day
-
-    def decide(self, now: float) -> None:
-        if self.decision_ms is None:
-            self.decision_ms = (now - self.came_at) * 1000
+DAY = 86_400
 
 
 class Typist:
@@ -141,8 +62,6 @@ class Typist:
         if not line.strip():
             return "line start"
         return "mid-line" if rest.split("\n")[0].strip() else "line end"
-
-    # What a typist does.
 
     def do(self, action: str, number: int) -> None:
         getattr(self, action)(number)
@@ -213,9 +132,9 @@ class Typist:
         self.pass_time((0.1, 0.4, 0.75, 5, 40, 200, 700)[number % 7])
 
     def jump(self, number: int) -> None:
-        """The computer's clock is set, by hours or days, forth or back."""
+        """The computer's clock is set, by days and a little, forth or back."""
         self.pass_time(TOLD_S)
-        self.session.clock += (number % 21 - 10) * 30_000
+        self.session.clock += (number % 5 - 2) * DAY + number - 50
 
     def pass_time(self, seconds: float) -> None:
         until = self.now + seconds
@@ -380,12 +299,3 @@ class Typist:
         now = self.editor.text[places[0] : places[-1] + 1] if places else ""
         similarity = ratio(given.accepted_text, now) / 100
         given.looks[after_s] = similarity, round(similarity * given.accepted)
-
-
-def is_no_key(text: str) -> bool:
-    return len(text) > 1 and text != "()"
-
-
-def latency(number: int) -> float:
-    """Milliseconds, different ones."""
-    return 1.3 ** (number % 29)
