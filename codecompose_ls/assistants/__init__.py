@@ -1,1 +1,1 @@
-"""What can be asked of selected code: explain, input checks."""
+"""What can be asked of code: assistants as files, carried out by a chat model or by analysis."""

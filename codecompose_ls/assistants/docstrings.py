@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codecompose_ls.assistants.behaviour import behaviour
+from codecompose_ls.assistants.docstring_styles import UNKNOWN, Facts, Parameter, docstring, style_among
 from codecompose_ls.assistants.input_checks import Edit
 from codecompose_ls.assistants.selection import Selection, Unparsable, one_line, select
 
@@ -22,37 +21,9 @@ if TYPE_CHECKING:
 
     from codecompose_ls.assistants.selection import Definition
 
-GOOGLE, NUMPY, REST, PLAIN = "Google", "NumPy", "reST", "plain"
-#: What a docstring of each style cannot do without.
-_MARKS = {
-    GOOGLE: re.compile(r"^\s*(?:Args|Arguments|Returns|Yields|Raises|Attributes):\s*$", re.MULTILINE),
-    NUMPY: re.compile(r"^\s*(?:Parameters|Returns|Yields|Raises|Attributes)\s*\n\s*-{3,}\s*$", re.MULTILINE),
-    REST: re.compile(r"^\s*:(?:param|type|returns?|rtype|raises?|yields?)\b[^:\n]*:", re.MULTILINE),
-}
-_UNKNOWN = "..."
 #: What a generator is annotated with; its first argument is what it yields.
 _ITERATED = re.compile(r"(?:\w+\.)*(?:Async)?(?:Iterator|Iterable|Generator)\[(.*)\]")
 _LONGEST_DEFAULT = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """`name` with its stars; `kind` and `default` are source, empty where there is none."""
-
-    name: str
-    kind: str
-    default: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a definition says about itself."""
-
-    summary: str
-    parameters: tuple[Parameter, ...] = ()
-    returns: str = ""
-    yields: str = ""
-    raises: tuple[str, ...] = ()
 
 
 def add_docstrings(source: str, start: int, end: int) -> tuple[Edit, ...]:
@@ -64,7 +35,7 @@ def add_docstrings(source: str, start: int, end: int) -> tuple[Edit, ...]:
 
     try:
         selection = select(source, start, end)
-        style, quote = style_of(selection.module)
+        style, quote = style_among(list(_docstrings(selection.module)))
         undocumented = _undocumented(selection, *sorted((start, end)))
         found = tuple(_edit(selection, one, style, quote, is_method=is_method) for one, is_method in undocumented)
         after = source
@@ -74,18 +45,6 @@ def add_docstrings(source: str, start: int, end: int) -> tuple[Edit, ...]:
     except (Unparsable, cst.ParserSyntaxError):
         return ()
     return found
-
-
-def style_of(module: cst.Module) -> tuple[str, str]:
-    """Return the style of a file's docstrings and their quotes; Google's where they show none."""
-    docstrings = list(_docstrings(module))
-    styles = Counter(style for text in docstrings for style, mark in _MARKS.items() if mark.search(text))
-    quotes = Counter("'''" if text.lstrip("rRuU").startswith("'''") else '"""' for text in docstrings)
-    quote = quotes.most_common(1)[0][0] if quotes else '"""'
-    if styles:
-        return styles.most_common(1)[0][0], quote
-    # Docstrings of several lines without any marks are prose.
-    return (PLAIN if any("\n" in text.strip() for text in docstrings) else GOOGLE), quote
 
 
 def _docstrings(module: cst.Module) -> Iterator[str]:
@@ -162,7 +121,8 @@ def _edit(selection: Selection, node: Definition, style: str, quote: str, *, is_
     indentation = source[line : len(source) - len(source[line:].lstrip(" \t\f"))] + unit
     if isinstance(node.body, cst.IndentedBlock):
         indentation = indentation[: -len(unit)] + (node.body.indent or unit)
-    text = newline.join(_quoted(_facts(node, is_method=is_method), style, quote, indentation, unit))
+    facts = _facts(node, is_method=is_method)
+    text = newline.join(docstring(facts, style, quote, indentation=indentation, unit=unit))
     first = node.body.body[0]
     below = selection.span(first)[0]
     if not isinstance(node.body, cst.IndentedBlock):
@@ -182,12 +142,12 @@ def _facts(node: Definition, *, is_method: bool) -> Facts:
         return Facts(summary)
     found = behaviour(node)
     annotated = _annotation(node.returns)
-    yields = _UNKNOWN if found.yields else ""
+    yields = UNKNOWN if found.yields else ""
     if found.yields and (item := _ITERATED.fullmatch(annotated)):
         yields = _first_argument(item[1])
     returns = annotated if annotated not in ("None", "NoReturn", "Never") else ""
     if not annotated and any(value != "None" for value in found.returns):
-        returns = _UNKNOWN
+        returns = UNKNOWN
     raises = tuple(name for name in found.raises if re.fullmatch(r"[\w.]*[A-Z]\w*", name))
     return Facts(summary, tuple(_parameters(node, is_method=is_method)), "" if yields else returns, yields, raises)
 
@@ -233,87 +193,3 @@ def _parameters(function: cst.FunctionDef, *, is_method: bool) -> Iterator[Param
         kind = _annotation(param.annotation)
         default = one_line(param.default) if param.default is not None else ""
         yield Parameter(stars + param.name.value, kind, default if len(default) <= _LONGEST_DEFAULT else "")
-
-
-def _quoted(facts: Facts, style: str, quote: str, indentation: str, unit: str) -> Iterator[str]:
-    """Yield the docstring's lines, indented and between quotes."""
-    lines = [facts.summary, *_BODIES[style](facts, unit)]
-    text = "\n".join(lines).replace(quote, quote[0])
-    prefix = "r" if "\\" in text else ""
-    first, *rest = text.split("\n")
-    if not rest:
-        yield f"{indentation}{prefix}{quote}{first}{quote}"
-        return
-    yield f"{indentation}{prefix}{quote}{first}"
-    yield from (f"{indentation}{line}" if line else "" for line in rest)
-    yield f"{indentation}{quote}"
-
-
-def _google(facts: Facts, unit: str) -> Iterator[str]:
-    if facts.parameters:
-        yield from ("", "Args:")
-        for one in facts.parameters:
-            kind = f" ({one.kind})" if one.kind else ""
-            yield f"{unit}{one.name}{kind}: {_UNKNOWN}{_default(one)}"
-    for title, kind in (("Returns", facts.returns), ("Yields", facts.yields)):
-        if kind:
-            yield from ("", f"{title}:", f"{unit}{_UNKNOWN}" if kind == _UNKNOWN else f"{unit}{kind}: {_UNKNOWN}")
-    if facts.raises:
-        yield from ("", "Raises:", *(f"{unit}{name}: {_UNKNOWN}" for name in facts.raises))
-
-
-def _numpy(facts: Facts, unit: str) -> Iterator[str]:
-    if facts.parameters:
-        yield from ("", "Parameters", "----------")
-        for one in facts.parameters:
-            kind = ", ".join(part for part in (one.kind, f"default {one.default}" if one.default else "") if part)
-            yield f"{one.name} : {kind}" if kind else one.name
-            yield f"{unit}{_UNKNOWN}"
-    for title, kind in (("Returns", facts.returns), ("Yields", facts.yields)):
-        if kind:
-            yield from ("", title, "-" * len(title), kind, *([f"{unit}{_UNKNOWN}"] if kind != _UNKNOWN else []))
-    if facts.raises:
-        yield from ("", "Raises", "------")
-        for name in facts.raises:
-            yield from (name, f"{unit}{_UNKNOWN}")
-
-
-def _rest(facts: Facts, unit: str) -> Iterator[str]:
-    if facts.parameters or facts.returns or facts.yields or facts.raises:
-        yield ""
-    for one in facts.parameters:
-        name = one.name.replace("*", r"\*")
-        yield f":param {name}: {_UNKNOWN}{_default(one)}"
-        if one.kind:
-            yield f":type {name}: {one.kind}"
-    if facts.returns or facts.yields:
-        yield f":{'returns' if facts.returns else 'yields'}: {_UNKNOWN}"
-    if facts.returns not in ("", _UNKNOWN):
-        yield f":rtype: {facts.returns}"
-    for name in facts.raises:
-        yield f":raises {name}: {_UNKNOWN}"
-
-
-def _plain(facts: Facts, unit: str) -> Iterator[str]:
-    said = []
-    if facts.parameters:
-        taken = [one.name + (f" ({one.kind})" if one.kind else "") for one in facts.parameters]
-        said.append(f"Takes {_listed(taken)}.")
-    for verb, kind in (("Returns", facts.returns), ("Yields", facts.yields)):
-        if kind and kind != _UNKNOWN:
-            said.append(f"{verb} {kind}.")
-    if facts.raises:
-        said.append(f"Raises {_listed(facts.raises)}.")
-    if said:
-        yield from ("", *said)
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _default(parameter: Parameter) -> str:
-    return f" Defaults to {parameter.default}." if parameter.default else ""
-
-
-_BODIES = {GOOGLE: _google, NUMPY: _numpy, REST: _rest, PLAIN: _plain}
