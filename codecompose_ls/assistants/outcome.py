@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from difflib import unified_diff as unified
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 #: Who did it where no model was asked.
 ANALYSIS = "analysis"
@@ -23,6 +28,11 @@ class FileEdit:
     text: str
     creates: bool = False
 
+    @property
+    def path(self) -> Path:
+        """Where the file is, for a URI of one on disk."""
+        return Path(url2pathname(urlsplit(self.uri).path))
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -39,10 +49,28 @@ class Outcome:
     description: str = ""
 
 
-def results(edits: Iterable[FileEdit]) -> dict[str, str]:
-    """Return the text that each edited file has after all of its edits, by URI."""
-    texts: dict[str, str] = {}
+def results(edits: Iterable[FileEdit]) -> dict[Path, str]:
+    """Return the text that each edited file has after all of its edits."""
+    texts: dict[Path, str] = {}
     for edit in sorted(edits, key=lambda one: -one.start):
-        text = texts.get(edit.uri, edit.source)
-        texts[edit.uri] = text[: edit.start] + edit.text + text[edit.end :]
+        text = texts.get(edit.path, edit.source)
+        texts[edit.path] = text[: edit.start] + edit.text + text[edit.end :]
     return texts
+
+
+def unified_diff(edits: Iterable[FileEdit], root: Path) -> str:
+    """Return edits as `git apply` takes them, with paths as seen from `root`."""
+    edits = list(edits)
+    sources = {edit.path: edit for edit in edits}
+    parts: list[str] = []
+    for path, text in results(edits).items():
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        old = "/dev/null" if sources[path].creates else f"a/{name}"
+        lines = unified(_lines(sources[path].source), _lines(text), old, f"b/{name}")
+        parts += [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines]
+    return "".join(parts)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text with their ends; only a line feed ends one, as for git."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import difflib
 import json
 import re
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from codecompose_ls.cli.complete import read, root_of
 from codecompose_ls.errors import InputError
@@ -126,8 +123,8 @@ def _assist(args: argparse.Namespace) -> int:
     if args.apply:
         for edit in outcome.edits:
             _check_unchanged(edit)
-        for uri, text in results(outcome.edits).items():
-            _write(_path_of(uri), text)
+        for path, text in results(outcome.edits).items():
+            _write(path, text)
     _print(outcome, assistant, root, applied=args.apply and bool(outcome.edits), as_json=args.json)
     return 2 if assistant.edits and not outcome.edits else 0
 
@@ -229,7 +226,7 @@ def _find(task: Task, settings: Settings) -> Find | None:
 
 
 def _check_unchanged(edit: FileEdit) -> None:
-    path = _path_of(edit.uri)
+    path = edit.path
     if path.exists() if edit.creates else _bytes(path) != edit.source.encode("utf-8"):
         raise InputError(f"{path}: has changed meanwhile, so nothing was written")
 
@@ -250,9 +247,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _print(outcome: Outcome, assistant: Assistant, root: Path, *, applied: bool, as_json: bool) -> None:
-    from codecompose_ls.assistants.outcome import results
+    from codecompose_ls.assistants.outcome import results, unified_diff
 
-    diff = _diff(outcome.edits, root)
+    diff = unified_diff(outcome.edits, root)
     if as_json:
         found = {
             "name": assistant.name,
@@ -270,29 +267,6 @@ def _print(outcome: Outcome, assistant: Assistant, root: Path, *, applied: bool,
     if outcome.refusal:
         print(f"codecompose-ls: no edit: {outcome.refusal}", file=sys.stderr)
     elif applied:
-        print("\n".join(f"wrote {_path_of(uri)}" for uri in results(outcome.edits)))
+        print("\n".join(f"wrote {path}" for path in results(outcome.edits)))
     else:
         print(diff, end="")
-
-
-def _diff(edits: tuple[FileEdit, ...], root: Path) -> str:
-    from codecompose_ls.assistants.outcome import results
-
-    sources = {edit.uri: edit for edit in edits}
-    parts = []
-    for uri, text in results(edits).items():
-        edit, path = sources[uri], _path_of(uri)
-        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        old = "/dev/null" if edit.creates else f"a/{name}"
-        lines = difflib.unified_diff(_lines(edit.source), _lines(text), old, f"b/{name}")
-        parts += [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines]
-    return "".join(parts)
-
-
-def _path_of(uri: str) -> Path:
-    """Return the path of an edited file, which always is one on disk."""
-    return Path(url2pathname(urlsplit(uri).path))
-
-
-def _lines(text: str) -> list[str]:
-    return re.findall(r"[^\n]*\n|[^\n]+", text)

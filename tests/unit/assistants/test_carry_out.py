@@ -75,7 +75,7 @@ async def test_a_text_is_shown_as_it_comes(root: Path) -> None:
 
 async def test_an_edit_is_checked_and_says_who_made_it(root: Path) -> None:
     outcome = await run(task("improve", root), ScriptedChat(EDITED))
-    assert results(outcome.edits) == {(root / "half.py").as_uri(): SOURCE.replace("/ 2", "* 0.5")}
+    assert results(outcome.edits) == {root / "half.py": SOURCE.replace("/ 2", "* 0.5")}
     assert (outcome.refusal, outcome.made_by, outcome.description) == ("", "scripted", "Improve: by scripted")
 
 
