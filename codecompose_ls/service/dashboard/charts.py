@@ -26,7 +26,7 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder,
 #: pygal lays text out by these sizes.
 _STYLE = Style(label_font_size=12, major_label_font_size=12, legend_font_size=13, value_font_size=12)
 _SHARE, _COUNT = Column("", "", "share"), Column("", "")
-_WIDTH, _HEIGHT = 800, 300
+_WIDTH, _HEIGHT = 1040, 300
 _BAR = 34
 #: Labels on a time axis, about.
 _DAYS = 8
@@ -41,7 +41,7 @@ def acceptance(panel: Panel) -> str:
     values, lows, highs = (panel.column(f"acceptance_rate{end}") for end in ("", "_low", "_high"))
     highest = max((high for high in highs if isinstance(high, float)), default=1.0)
     chart = _chart(
-        pygal.Line, value=_SHARE, range=(0, highest), show_legend=False, stroke=is_time,
+        pygal.Line, value=_SHARE, range=(0, highest), stroke=is_time,
         dots_size=3 if is_time else 6, allow_interruptions=True, height=_HEIGHT if is_time else 220,
     )  # fmt: skip
     rates = [_with_interval(*rate) for rate in zip(values, lows, highs, strict=True)]
@@ -57,7 +57,7 @@ def acceptance(panel: Panel) -> str:
 
 def kept(panel: Panel) -> str:
     """Draw accepted and retained characters over time."""
-    chart = _chart(pygal.Bar, value=_COUNT)
+    chart = _chart(pygal.Bar, value=_COUNT, **_legend(2))
     _label_times(chart, panel.column(panel.columns[0].name))
     chart.add("Characters accepted", panel.column("accepted_characters"))
     chart.add("Characters retained", panel.column("characters_retained"))
@@ -66,7 +66,8 @@ def kept(panel: Panel) -> str:
 
 def answered_within(panel: Panel) -> str:
     """Draw which share of requests was answered within how long, a line for each source."""
-    chart = _chart(pygal.Line, value=_SHARE, range=(0, 1), dots_size=3, x_title="answered within (ms)")
+    title = "answered within (ms)"
+    chart = _chart(pygal.Line, value=_SHARE, range=(0, 1), dots_size=3, x_title=title, **_legend(len(panel.rows)))
     chart.x_labels = [f"{limit:,}" for limit in LIMITS_MS]
     for place, source in enumerate(panel.column("source")):
         chart.add(_name(source), list(panel.rows[place][-len(LIMITS_MS) :]))
@@ -77,7 +78,7 @@ def counts(panel: Panel) -> str:
     """Draw a bar for the last column of each row under the name before it, the first row on top."""
     *_, names, values = (panel.column(column.name) for column in panel.columns)
     chart = _chart(
-        pygal.HorizontalBar, value=_COUNT, height=50 + _BAR * len(names), show_legend=False,
+        pygal.HorizontalBar, value=_COUNT, height=50 + _BAR * len(names),
         print_values=True, print_values_position="top",
     )  # fmt: skip
     chart.x_labels = [_name(name) for name in names[::-1]]
@@ -97,11 +98,16 @@ CHARTS: dict[str, tuple[Callable[[Panel], str], ...]] = {
 
 def _chart(kind: Any, *, value: Column, **options: Any) -> Any:
     look = {"width": _WIDTH, "height": _HEIGHT, "style": _STYLE, "margin": 4, "spacing": 8, "truncate_label": 40}
-    plain = {"css": (), "js": (), "no_prefix": True}
-    legend = {"legend_at_bottom": True, "legend_at_bottom_columns": 4, "legend_box_size": 10}
+    plain = {"css": (), "js": (), "no_prefix": True, "show_legend": False}
     written = {"formatter": value.written, "value_formatter": _on_axis if value is _SHARE else value.written}
     axis = {"include_x_axis": True, "min_scale": 3, "max_scale": 6}
-    return kind(**plain | look | legend | written | axis | options)
+    return kind(**plain | look | written | axis | options)
+
+
+def _legend(series: int) -> dict[str, Any]:
+    """Show a legend in one line below; pygal leaves too little room for it."""
+    place = {"legend_at_bottom": True, "legend_at_bottom_columns": series, "legend_box_size": 10, "margin_bottom": 20}
+    return {"show_legend": True, **place}
 
 
 def _on_axis(share: float) -> str:
