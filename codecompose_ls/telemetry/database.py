@@ -24,6 +24,7 @@ _BUSY_S = 20.0
 #: 1 MB: milliseconds of work.
 _FEW_PAGES = 256
 _RETRY_S = 0.01
+_GIVE_BACK = "PRAGMA auto_vacuum = INCREMENTAL"
 
 
 def migration(apply: Migration) -> Migration:
@@ -94,9 +95,7 @@ def connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
-        # Of a new file: pages that fall free can then be given back a few at a time.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        _write_ahead(connection)
+        _write_ahead(connection, is_new=path.stat().st_size == 0)
         # In WAL mode this keeps the file whole through a crash; a power cut may cost the last batches.
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection)
@@ -107,11 +106,16 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to WAL mode. SQLite does not wait here for others who are opening the same new file, so we do."""
+def _write_ahead(connection: sqlite3.Connection, *, is_new: bool) -> None:
+    """Switch to WAL mode, and a new file to giving its pages back a few at a time.
+
+    SQLite does not wait here for others who are opening the same new file, so we do.
+    """
     until = time.monotonic() + _BUSY_S
     while True:
         try:
+            if is_new:
+                connection.execute(_GIVE_BACK)
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
@@ -151,6 +155,7 @@ def purge(path: Path) -> int:
             with Transaction(connection):
                 for table in ("event", "suggestion", "bucket"):
                     connection.execute(f"DELETE FROM {table}")
+            connection.execute(_GIVE_BACK)
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return count

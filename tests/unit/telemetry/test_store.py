@@ -224,6 +224,16 @@ def test_a_listener_hears_every_event_as_it_is_stored(tmp_path: Path) -> None:
     assert [from_json(event) for event in export(path)] == heard
 
 
+def test_figures_are_read_while_somebody_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_BUSY_S", 0)
+    path = tmp_path / "telemetry.sqlite3"
+    write(path, typed(3))
+    with closing(connect(path)) as other, database.Transaction(other):
+        other.execute("DELETE FROM bucket")
+        assert summary(path).typed_characters == 3
+        assert len(list(export(path))) == 1
+
+
 # Several processes.
 
 WRITER = """
