@@ -30,7 +30,7 @@ SHOW, EDIT = "show", "edit"
 #: Parts of the context that an assistant may want, each a placeholder of its own.
 PARTS = ("file", "definitions", "diagnostics", "diff", "tests", "todo")
 #: Placeholders that every template may have.
-ALWAYS = ("code", "language", "path", "name")
+ALWAYS = ("code", "language", "path", "name", "instructions")
 #: The code that is meant: what is selected, or always the innermost definition around it.
 SELECTION, FUNCTION = "selection", "function"
 #: Where an edit goes: in place of the code, or to the tests of its file.

@@ -73,8 +73,9 @@ class _Gathering:
 
     def gather(self) -> Given:
         task, document, assistant = self.task, self.task.document, self.task.assistant
-        self.room -= len(assistant.template)
+        self.room -= len(assistant.template) + len(task.instructions)
         self.values = {"language": document.language, "path": document.path.replace("\n", " "), "name": ""}
+        self.values["instructions"] = task.instructions
         if assistant.about_code:
             # What has never been saved, and a notebook's cell, are judged by where they would be.
             path = path_of(document.uri) or (task.root or Path()) / document.path

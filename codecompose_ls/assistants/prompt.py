@@ -24,13 +24,16 @@ _FORM = {
 def fill(assistant: Assistant, values: Mapping[str, str]) -> str:
     """Return the prompt: the template with its placeholders filled in, and the form that the answer must have.
 
-    Values are put in as they are, in one pass: braces in them are no placeholders. Empty ones leave no gap.
+    Values are put in as they are, in one pass: braces in them are no placeholders. Empty ones leave no gap. What the
+    user adds comes after the template, unless that has a place for it.
     """
     paragraphs = []
     for paragraph in re.split(r"\n{2,}", assistant.template):
         filled = PLACEHOLDER.sub(lambda match: values.get(match[1], ""), paragraph)
         if filled.strip():
             paragraphs.append(filled)
+    if values.get("instructions") and "instructions" not in PLACEHOLDER.findall(assistant.template):
+        paragraphs.append(values["instructions"])
     form = f"{_FORM[assistant.target]} {_DATA}" if assistant.edits else _DATA
     return "\n\n".join((*paragraphs, form))
 

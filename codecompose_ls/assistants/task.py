@@ -46,6 +46,8 @@ class Task:
     diagnostics: tuple[Diagnostic, ...] = ()
     root: Path | None = None
     ignore: tuple[str, ...] = ()
+    #: What the user wants beside what the assistant asks for.
+    instructions: str = ""
 
 
 def offers(

@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--apply", action="store_true", help="write the edit; otherwise it is printed as a diff")
     parser.add_argument("--problem", metavar="TEXT", help="what a checker reports there (for fix-diagnostic)")
+    parser.add_argument("--say", metavar="TEXT", default="", help="what you want beside what the assistant asks for")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -117,7 +118,7 @@ def _assist(args: argparse.Namespace) -> int:
     root, settings = _settings(path)
     found = library(root)
     assistant = found.find(args.name)
-    task = _task(assistant, asked, root, settings, problem=args.problem)
+    task = _task(assistant, asked, root, settings, problem=args.problem, instructions=args.say)
     chat = connect_chat(settings)
     outcome = asyncio.run(_carried_out(task, chat, settings, stream=not args.json))
     if args.apply:
@@ -139,13 +140,15 @@ def _settings(path: Path) -> tuple[Path, Settings]:
     return root, loaded
 
 
-def _task(assistant: Assistant, asked: str, root: Path, settings: Settings, *, problem: str | None) -> Task:
+def _task(
+    assistant: Assistant, asked: str, root: Path, settings: Settings, *, problem: str | None, instructions: str
+) -> Task:
     from codecompose_ls.assistants.task import Diagnostic, Task
     from codecompose_ls.types import Document
 
     if not assistant.about_code and Path(asked).is_dir():
         document = Document(root.as_uri(), root.name, "", "", repository=root.name)
-        return Task(assistant, document, 0, 0, root=root, ignore=settings.ignore)
+        return Task(assistant, document, 0, 0, root=root, ignore=settings.ignore, instructions=instructions)
     match = _parsed(asked)
     path = Path(match["path"]).expanduser().resolve()
     text = read(path, root, settings.ignore)
@@ -157,7 +160,7 @@ def _task(assistant: Assistant, asked: str, root: Path, settings: Settings, *, p
     start, end = _span(match, path, text)
     document = Document(path.as_uri(), path.relative_to(root).as_posix(), language, text, repository=root.name)
     said: tuple[Diagnostic, ...] = (Diagnostic(start, end, problem),) if problem else ()
-    return Task(assistant, document, start, end, said, root, settings.ignore)
+    return Task(assistant, document, start, end, said, root, settings.ignore, instructions)
 
 
 def _parsed(asked: str) -> re.Match[str]:

@@ -107,6 +107,19 @@ def test_what_the_code_holds_comes_through_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{code}}\n\nBe brief.", "x\n\nBe brief.\n\nUse {{file}}."),
+        ("{{instructions}}\n\n{{code}}", "Use {{file}}.\n\nx"),
+    ],
+)
+def test_what_the_user_adds_comes_last_or_where_it_is_wanted(template: str, expected: str) -> None:
+    assistant = parse("a", f'+++\ntitle = "A"\n+++\n{template}', origin="user")
+    prompt = fill(assistant, {"code": "x", "instructions": "Use {{file}}."})
+    assert prompt.startswith(f"{expected}\n\nWhatever")
+
+
+@pytest.mark.parametrize(
     ("text", "fence"), [("x", "```"), ("```", "````"), ("a ``` b", "```"), ("  `````py\n```", "``````"), ("``", "```")]
 )
 def test_a_fence_is_longer_than_any_in_the_text(text: str, fence: str) -> None:

@@ -148,8 +148,10 @@ def test_the_changes_and_a_reported_problem_can_be_asked_about(root: Path, chatt
 
 def test_a_range_may_have_columns(root: Path, chatty: Chatty) -> None:
     chatty.says("ok")
-    assert main(["assist", "explain", "half.py:5:5-5:11"]) == 0
-    assert "    return number / 2" in chatty.server.asked[0].body["messages"][0]["content"]
+    assert main(["assist", "explain", "half.py:5:5-5:11", "--say", "Be brief."]) == 0
+    (asked,) = chatty.server.asked
+    prompt = asked.body["messages"][0]["content"]
+    assert "    return number / 2" in prompt and "\n\nBe brief.\n\n" in prompt
 
 
 @pytest.mark.parametrize(

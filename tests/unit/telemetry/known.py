@@ -59,6 +59,7 @@ class Given:
     accepted: int = 0
     acceptances: int = 0
     first: int | None = None
+    last: int = 0
     accepted_text: str = ""
     accepted_at: float = 0.0
     #: By seconds since the acceptance: similarity and characters.

@@ -242,6 +242,7 @@ class Typist:
             self.say(given, rest)
         self.notice_shown(self.now)
         new = max(0, given.done + len(text) - given.counted)
+        before = given.done
         given.done += len(text)
         given.counted = max(given.counted, given.done)
         if new and given.end != "accepted":
@@ -251,14 +252,26 @@ class Typist:
             given.acceptances += 1
             given.end = "partly accepted" if given.rest else "accepted"
             given.first = given.counted - new if given.first is None else given.first
-            given.accepted_text = given.text[given.first : given.counted]
-            given.accepted_at = self.now
-            start = len(given.before)
-            for at in range(start + given.first, start + given.counted):
-                self.owners[at] = given.id
+            given.last = given.counted
+            self.stand(given)
+        else:
+            self.stand_again(given, before)
         if not given.rest:
             self.leave("typed over")
             self.left = None
+
+    def stand(self, given: Given) -> None:
+        """The accepted text stands in the document from now on."""
+        assert given.first is not None
+        given.accepted_text, given.accepted_at = given.text[given.first : given.last], self.now
+        start = len(given.before)
+        for at in range(start + given.first, start + given.last):
+            self.owners[at] = given.id
+
+    def stand_again(self, given: Given, before: int) -> None:
+        """The accepted text, which had been taken back, may stand there again."""
+        if given.first is not None and before < given.last <= given.done:
+            self.stand(given)
 
     def say(self, given: Given, rest: int) -> None:
         if rest == 0 and (self.commands or self.tells):
@@ -269,9 +282,10 @@ class Typist:
     def follow(self) -> None:
         self.seen.add(self.editor.text)
         if self.live is not None:
-            place = self.live.place(self.editor.text)
+            place, before = self.live.place(self.editor.text), self.live.done
             if place is not None:
                 self.live.done = place
+                self.stand_again(self.live, before)
             if place is None or place == len(self.live.text):
                 self.leave("typed over")
                 self.left = None
