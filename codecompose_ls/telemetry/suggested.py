@@ -29,9 +29,10 @@ class Suggested:
     is_drawn: bool = False
     #: The timer that runs from when it is drawn until it counts as shown.
     dwell: Cancel | None = None
-    #: How much of the text has been counted, as typed or as accepted, and where the first acceptance began.
+    #: How much of the text has been counted, as typed or as accepted; where the first acceptance began, the last ended.
     counted: int = field(init=False)
     first: int | None = None
+    last: int = 0
     #: The edit at which document and text diverged.
     divergence: Edit | None = None
     #: The last step, of the text and of the document, that counted as typed: the client may yet claim it.
@@ -46,6 +47,7 @@ class Suggested:
         self.drawn_at, self.is_drawn = now, False
         self.ghost, self.counted = ghost, ghost.position
         self.first = self.divergence = None
+        self.last = 0
         self.step = self.step_typed = 0
 
     def drawn(self, now: float) -> None:
@@ -60,8 +62,8 @@ class Suggested:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the client has claimed text that the document does not have yet."""
-        return self.divergence is None and self.ghost.position < self.counted
+        """Whether the document does not have all of the accepted text: not yet, or not any more."""
+        return self.divergence is None and self.ghost.position < self.last
 
     def advance(self, ghost: Ghost, typed: int, *, by_words: bool) -> tuple[int, int]:
         """Go on to where the ghost is now; return the characters accepted and typed.
@@ -102,6 +104,7 @@ class Suggested:
     def accept(self, characters: int) -> None:
         """Count the last `characters` counted as accepted."""
         self.accepted += characters
+        self.last = self.counted
         if self.first is None:
             self.first = self.counted - characters
 
@@ -109,11 +112,11 @@ class Suggested:
         """Return the accepted text and where in the document it stands; None while it does not."""
         if self.first is None or self.is_awaited:
             return None
-        text = self.ghost.text[self.first : self.counted]
+        text = self.ghost.text[self.first : self.last]
         if self.divergence is not None:
             start = self.divergence.start
             return text, Span(start, start + len(self.divergence.inserted))
-        return text, Span(self.ghost.offset + self.first, self.ghost.offset + self.counted)
+        return text, Span(self.ghost.offset + self.first, self.ghost.offset + self.last)
 
     def event(
         self,
