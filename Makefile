@@ -43,4 +43,4 @@ clean: ## forget all set-up
 	@$(PIP) --editable . && touch $@
 
 .venv/dev: .venv/run
-	@$(PIP) --editable '.[tune,serve,evaluate,dev]' && touch $@
+	@$(PIP) --editable '.[tune,serve,otel,evaluate,dev]' && touch $@

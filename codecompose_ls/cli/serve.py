@@ -1,4 +1,4 @@
-"""`codecompose-ls serve`: models over HTTP, for a team or for one machine."""
+"""`codecompose-ls serve`: models over HTTP, for a team or for one machine, and the team's telemetry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1, this machine only)")
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help=f"({_DEFAULT_PORT}); 0 takes a free one")
     parser.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="tokens that open the service, one a line (one is made up)"
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="tokens that open the service, a line each: TOKEN, or TOKEN NAME [admin] (one is made up)",
+    )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="where the team's events are: sqlite:///FILE, postgresql://USER@HOST/NAME (a file of SQLite)",
     )
     parser.add_argument(
         "--model", action="append", metavar="NAME", help="serve this model only; may be given again (all there are)"
@@ -39,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     try:
         import fastapi  # noqa: F401
+        import sqlalchemy  # noqa: F401
         import uvicorn
     except ModuleNotFoundError as error:
         raise MissingExtraError("serve", error.name or "fastapi") from error
@@ -47,12 +56,15 @@ def run(args: argparse.Namespace) -> int:
     from codecompose_ls.service.catalogue import Catalogue
     from codecompose_ls.service.listener import listen
     from codecompose_ls.service.shelf import DiskShelf
+    from codecompose_ls.service.team import database
+    from codecompose_ls.service.team.team import Team
 
     tokens = access.read_tokens(args.token_file)
     made_up = None if tokens else access.generated()
     shelf = DiskShelf(args.model, engine=args.engine, threads=args.threads)
     names, catalogue = [card.name for card in shelf.cards()], Catalogue(shelf)
-    app = create_app(catalogue, tokens or access.Tokens([made_up or ""]))
+    team = Team(database.connect(args.database or database.default_url()))
+    app = create_app(catalogue, tokens or access.only(made_up or ""), team=team)
     # Logs hold paths and status only: what is asked and answered stays out of them.
     config = uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2, ws="none", server_header=False)
     with listen(args.host, args.port) as listener:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 
@@ -13,18 +14,29 @@ from codecompose_ls.service.access import Access, Tokens
 from codecompose_ls.service.catalogue import Catalogue
 from codecompose_ls.service.exchange import Exchange
 
+if TYPE_CHECKING:
+    from codecompose_ls.service.team.team import Team
 
-def create_app(catalogue: Catalogue, tokens: Tokens, *, routers: Iterable[APIRouter] = ()) -> FastAPI:
-    """Return the service; `routers` are further topics, under the same rules. It closes the catalogue in the end."""
+
+def create_app(
+    catalogue: Catalogue, tokens: Tokens, *, team: Team | None = None, routers: Iterable[APIRouter] = ()
+) -> FastAPI:
+    """Return the service; `routers` are further topics, under the same rules. It closes the catalogue and the team's
+    database in the end."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if team is not None:
+            await team.start()
         yield
+        if team is not None:
+            await team.close()
         await catalogue.close()
 
     # No pages about the API: they would be open to anybody, and load scripts from elsewhere.
     app = FastAPI(title="CodeCompose LS", version=__version__, openapi_url=None, lifespan=lifespan)
-    for router in (completions.router(catalogue), chat.router(catalogue), listing.router(catalogue), *routers):
+    topics = [completions.router(catalogue), chat.router(catalogue), listing.router(catalogue), *routers]
+    for router in (*topics, *(team.routers() if team is not None else ())):
         app.include_router(router)
 
     @app.get("/health")

@@ -20,11 +20,20 @@ logger = logging.getLogger(__name__)
 
 
 class Fault(Exception):
-    """An answer that is an error. `status` is HTTP's; `param` names the field of the request that is wrong."""
+    """An answer that is an error. `status` is HTTP's; `param` names the field of the request that is wrong,
+    `retry_after_s` says when it may be sent again."""
 
-    def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status, self.code, self.param = status, code, param
+        self.status, self.code, self.param, self.retry_after_s = status, code, param, retry_after_s
 
     @property
     def body(self) -> dict[str, Any]:
@@ -33,7 +42,9 @@ class Fault(Exception):
 
     @property
     def response(self) -> JSONResponse:
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
         return JSONResponse(self.body, self.status, headers=headers)
 
 

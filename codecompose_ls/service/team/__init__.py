@@ -1,0 +1,1 @@
+"""The team's side of telemetry: events in, figures and the roll-out out."""

@@ -1,0 +1,97 @@
+"""Entries: enters a person's events into the team's database by the ledger's arithmetic, and forgets the oldest."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, tuple_
+
+from codecompose_ls.service.team.database import bucket, events, lock, now, session, suggestion
+from codecompose_ls.telemetry.events import Event, Kind, Position
+from codecompose_ls.telemetry.ledger import Change, Counters, Key, State, apply, suggestions_of
+
+#: Events are kept for so long since they came, and states of suggestions; sums are kept for ever.
+KEEP_DAYS, STATE_DAYS = 90, 45
+
+_COLUMNS = tuple(item.name for item in fields(Event))
+_KEY = tuple(bucket.c[name] for name in Key._fields)
+
+
+def enter(engine: Engine, user: str, said: Sequence[Event]) -> Change:
+    """Enter a person's events; returns what changed once that is on disk. What is there already changes nothing.
+
+    Raises sqlalchemy.exc.SQLAlchemyError; then nothing has been entered.
+    """
+    owned = [replace(_storable(event), user=user) for event in said]
+    with engine.begin() as connection:
+        lock(connection, user)
+        ids = [event.id for event in owned]
+        seen = connection.scalars(select(events.c.id).where(events.c.user == user, events.c.id.in_(ids)))
+        change = apply(owned, states=_states(connection, user, suggestions_of(owned)), seen=set(seen))
+        received = now()
+        if change.events:
+            connection.execute(insert(events), [{**_row(event), "received": received} for event in change.events])
+        _put_states(connection, user, change.states, received)
+        _add(connection, user, change.counters)
+    return change
+
+
+def forget(engine: Engine, *, at: float) -> None:
+    """Delete what is too old to be asked for again; `at` is Unix time."""
+    with engine.begin() as connection:
+        connection.execute(delete(events).where(events.c.received < at - KEEP_DAYS * 86_400))
+        connection.execute(delete(suggestion).where(suggestion.c.received < at - STATE_DAYS * 86_400))
+        connection.execute(delete(session).where(session.c.until < at))
+
+
+def _states(connection: Connection, user: str, ids: Iterable[str]) -> dict[str, State]:
+    wanted = select(suggestion.c.id, suggestion.c.state).where(
+        suggestion.c.user == user, suggestion.c.id.in_(sorted(ids))
+    )
+    return {id: State.loads(state) for id, state in connection.execute(wanted)}
+
+
+def _put_states(connection: Connection, user: str, states: Mapping[str, State], received: float) -> None:
+    if not states:
+        return
+    connection.execute(delete(suggestion).where(suggestion.c.user == user, suggestion.c.id.in_(list(states))))
+    rows = [{"user": user, "id": id, "received": received, "state": state.dumps()} for id, state in states.items()]
+    connection.execute(insert(suggestion), rows)
+
+
+def _add(connection: Connection, user: str, changes: Mapping[Key, Counters]) -> None:
+    """Add to buckets; one that comes to nothing is none."""
+    if not changes:
+        return
+    days = {key.day for key in changes}
+    there = connection.execute(select(*_KEY, bucket.c.counters).where(bucket.c.user == user, bucket.c.day.in_(days)))
+    before = {Key(*row[:-1]): row[-1] for row in there}
+    rows = []
+    for key, counters in changes.items():
+        sums = Counter(json.loads(before.get(key, "{}")))
+        sums.update(counters)
+        if left := {name: value for name, value in sums.items() if value}:
+            rows.append({**key._asdict(), "counters": json.dumps(left, separators=(",", ":"))})
+    if gone := [tuple(key) for key in changes if key in before]:
+        connection.execute(delete(bucket).where(tuple_(*_KEY).in_(gone)))
+    if rows:
+        connection.execute(insert(bucket), rows)
+
+
+def _storable(event: Event) -> Event:
+    """Return an event as PostgreSQL can hold it: its texts have no NUL."""
+    changes: dict[str, Any] = {}
+    for name in _COLUMNS:
+        value = getattr(event, name)
+        if type(value) is str and "\0" in value:
+            changes[name] = value.replace("\0", "\ufffd")
+    return replace(event, **changes) if changes else event
+
+
+def _row(event: Event) -> dict[str, Any]:
+    values = ((name, getattr(event, name)) for name in _COLUMNS)
+    return {name: value.value if isinstance(value, Kind | Position) else value for name, value in values}
