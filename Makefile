@@ -26,8 +26,8 @@ check: .venv/dev ## style, types, import layers
 editors: .venv/dev ## real VS Code and Neovim for the tests, into .editors
 	@scripts/editors.sh
 
-servers: .venv/dev ## llama.cpp's own server for the tests; without it they are skipped
-	@$(PIP) xllamacpp gguf || echo "no llama.cpp for this machine: its tests will be skipped"
+servers: .venv/dev ## llama.cpp's own server and PostgreSQL for the tests; without one its tests are skipped
+	@scripts/servers.sh
 
 wheel: .venv/dev ## a wheel with the weights inside, into dist
 	@$(PIP) build && $(BIN)/python -m build --wheel --outdir dist
