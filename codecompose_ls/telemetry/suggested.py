@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codecompose_ls.telemetry.edits import Edit, is_keystroke
 from codecompose_ls.telemetry.events import Event, Kind, Position
@@ -43,12 +43,16 @@ class Suggested:
         self.counted = self.ghost.position
 
     def lay(self, ghost: Ghost, *, now: float) -> None:
-        """Start at another place; what was counted stays counted."""
+        """Come to the screen anew, perhaps at another place; what was counted stays counted."""
         self.drawn_at, self.is_drawn = now, False
-        self.ghost, self.counted = ghost, ghost.position
-        self.first = self.divergence = None
-        self.last = 0
-        self.step = self.step_typed = 0
+        self.divergence, self.step, self.step_typed = None, 0, 0
+        gone = len(self.ghost.text) - len(ghost.text)
+        if ghost.offset == self.ghost.offset + gone and self.ghost.text.endswith(ghost.text):
+            # The rest of it, where it was left.
+            self.ghost = replace(self.ghost, position=gone + ghost.position, tail=ghost.tail)
+            self.counted = max(self.counted, self.ghost.position)
+        else:
+            self.ghost, self.counted, self.first, self.last = ghost, ghost.position, None, 0
 
     def drawn(self, now: float) -> None:
         """Be on the screen from now on; being drawn again changes nothing."""
