@@ -260,7 +260,7 @@ def test_the_reader_chooses_and_the_choice_stays(scheme: str, opened: Open, addr
 def test_its_picture_is_taken(scheme: str, opened: Open, address: str, artefacts: Path) -> None:
     page = opened(address, color_scheme=scheme)
     file = artefacts / f"dashboard-{scheme}.png"
-    page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1100, "height": 1900}, full_page=True)
+    page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1100, "height": 2040}, full_page=True)
     assert file.stat().st_size > 20_000
 
 
