@@ -73,11 +73,15 @@ def after(connection: sqlite3.Connection, number: int, *, limit: int) -> list[tu
 
 
 def forget(connection: sqlite3.Connection, *, now: float) -> None:
-    """Delete some events that are too old or too many, the oldest first, and states that have nothing more to come."""
-    old = "SELECT number FROM event WHERE at < ? LIMIT ?"
+    """Delete some events that are too old or too many, the oldest first, and states that have nothing more to come.
+
+    The last event stays whatever its age, since numbers go on from it.
+    """
+    not_last = "number < (SELECT max(number) FROM event)"
+    old = f"SELECT number FROM event WHERE at < ? AND {not_last} LIMIT ?"
     connection.execute(f"DELETE FROM event WHERE number IN ({old})", (now - KEEP_DAYS * 86_400, _STEP))
     if _bytes(connection) > KEEP_BYTES:
-        first = "SELECT number FROM event ORDER BY number LIMIT ?"
+        first = f"SELECT number FROM event WHERE {not_last} ORDER BY number LIMIT ?"
         connection.execute(f"DELETE FROM event WHERE number IN ({first})", (_STEP,))
     ended = """
         SELECT rowid FROM suggestion

@@ -51,10 +51,14 @@ def test_old_events_go_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(entries, "_STEP", 10)
     fill(path, range(25))
     now = 1e9 + (entries.KEEP_DAYS + 1) * DAY
-    for left in (15, 5, 0, 0):
+    for left in (15, 5, 1, 1):
         forget(path, now=now)
         assert len(list(export(path))) == left
     assert summary(path).shown == 25
+    # Numbers go on where they were, for whoever reads in portions.
+    fill(path, range(25, 26))
+    with closing(connect(path)) as connection:
+        assert [number for number, _ in entries.after(connection, 25, limit=9)] == [26]
 
 
 def test_pages_that_fall_free_are_given_back_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
