@@ -131,9 +131,10 @@ def rollout(view: View) -> Panel:
         Column("percent", "Share after", "percent"),
         Column("reason", "Why", "text"),
     )
-    rows = tuple(_values(entry, (column.name for column in columns)) for entry in reversed(view.record))
+    entries, empty = ((), view.record) if isinstance(view.record, str) else (view.record, "No roll-out has begun.")
+    rows = tuple(_values(entry, (column.name for column in columns)) for entry in reversed(entries))
     note = "Every decision on who gets what, the latest first. The filters do not apply."
-    return Panel("rollout", "Roll-out record", note, columns, rows, "No roll-out has begun.")
+    return Panel("rollout", "Roll-out record", note, columns, rows, empty)
 
 
 #: In the order of the page; a panel's name is that of its function.

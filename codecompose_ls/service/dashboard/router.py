@@ -9,8 +9,8 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
-from codecompose_ls.errors import CodeComposeError
-from codecompose_ls.rollout.record import Record
+from codecompose_ls.errors import CodeComposeError, InputError
+from codecompose_ls.rollout.record import Entry, Record
 from codecompose_ls.service.dashboard.filters import Filters
 from codecompose_ls.service.dashboard.page import FOLDER, render, render_problem
 from codecompose_ls.service.dashboard.panels import PANELS
@@ -50,8 +50,7 @@ def router(
     def view(request: Request) -> View:
         filters = Filters.read(request.query_params, today=today())
         buckets = source(since=filters.first, until=filters.until)
-        entries = Record(record).entries() if record else ()
-        return View(buckets, filters, entries, smallest_group)
+        return View(buckets, filters, _entries(record) if record else (), smallest_group)
 
     @routes.get("")
     def page(request: Request) -> Response:
@@ -74,3 +73,13 @@ def router(
         return FileResponse(FOLDER / name, headers=HEADERS)
 
     return routes
+
+
+def _entries(record: Path) -> list[Entry] | str:
+    """Return what a record says, or one line on why it cannot be read: the other panels do not depend on it."""
+    try:
+        return Record(record).entries()
+    except OSError as error:
+        return f"{record} cannot be read ({error.strerror})"
+    except InputError as error:
+        return str(error)

@@ -18,11 +18,14 @@ _MOST_DAYS = 92
 
 @dataclass(frozen=True)
 class View:
-    """Buckets of the days in `filters`, and how many users a figure needs to be shown (`smallest_group`)."""
+    """Buckets of the days in `filters`, and how many users a figure needs to be shown (`smallest_group`).
+
+    `record` is a roll-out's, or the one line that says why it cannot be read.
+    """
 
     buckets: Sequence[Bucket]
     filters: Filters
-    record: Sequence[Entry] = ()
+    record: Sequence[Entry] | str = ()
     smallest_group: int = 1
 
     @cached_property

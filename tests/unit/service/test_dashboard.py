@@ -382,6 +382,14 @@ async def test_the_record_of_a_rollout_is_shown_the_latest_first(
     assert len(Record(record).entries()) == 2
 
 
+async def test_a_damaged_record_costs_its_panel_alone(database: Path, tmp_path: Path) -> None:
+    record = tmp_path / "rollout.jsonl"
+    record.write_text("not JSON\n", encoding="utf-8")
+    page = await Asking(app_of(database, record=record)).text("/dashboard")
+    assert "rollout.jsonl:1 is not a line of a roll-out" in html.unescape(page)
+    assert tile(page, "shown") == "5"
+
+
 # A team.
 
 
