@@ -33,7 +33,7 @@ _WORTH = ("shown", "accepted", *_RATE, "percent_code_typed", "keystrokes_saved",
 def overview(view: View) -> Panel:
     """Return everything at once, one row; latency is that of the model's own answers where there are any."""
     total = view.total
-    names = ("requested", "shown", "accepted", *_RATE, "percent_code_typed", "keystrokes_saved", "characters_retained")
+    names = ("requested", "coverage", *_WORTH)
     source = "engine" if "engine" in total.latency_ms else _busiest(total)
     latency = total.latency_ms.get(source)
     decision = total.time_to_decision_ms
@@ -49,7 +49,7 @@ def overview(view: View) -> Panel:
 
 def over_time(view: View) -> Panel:
     step = "week" if view.is_weekly else "day"
-    note = f"By {step}. What became of a suggestion counts where it was shown. Bars on the line: 95 % interval."
+    note = f"By {step}; what became of a suggestion counts on the day it was shown. Bars on the line: 95 % interval."
     names = ("requested", *_WORTH[:-1], "accepted_characters", "characters_retained")
     rows = tuple((day, *_values(figures, names)) for day, figures in view.over_time.items())
     columns = (Column(step, step.capitalize(), "text"), *(_COLUMNS[name] for name in names))
@@ -148,9 +148,10 @@ def _broken_down(view: View, name: str, title: str, note: str, *, by: str) -> Pa
     groups = {value: figures for value, figures in view.by(by).items() if figures.requested or figures.shown}
     rows = tuple((value, *_values(figures, _WORTH)) for value, figures in groups.items())
     columns = (Column(by, by.capitalize(), "text"), *(_COLUMNS[each] for each in _WORTH))
-    if any(view.users(by).get(str(row[0]), 1) > 1 for row in rows):
+    users = view.users(by)
+    if any(count > 1 for count in users.values()):
         columns = (*columns, Column("users", "Users"))
-        rows = tuple((*row, view.users(by)[str(row[0])]) for row in rows)
+        rows = tuple((*row, users[str(row[0])]) for row in rows)
     return Panel(name, title, note, columns, rows)
 
 
