@@ -1,9 +1,9 @@
 """Settings: what can be set, where it comes from, and what happens to a wrong value.
 
-Later sources win: defaults, user file, environment (`CODECOMPOSE_DEBOUNCE_MS=50`), the editor (initializationOptions,
-then didChangeConfiguration). The project file belongs to whoever wrote the repository, so it may only narrow, whatever
-the others say: `narrows` marks what it may touch, and it can only switch off or add. A wrong value is reported once, by
-name, and the value before it stays.
+Later sources win: defaults, what the user's team rolls out, user file, environment (`CODECOMPOSE_DEBOUNCE_MS=50`), the
+editor (initializationOptions, then didChangeConfiguration). The project file belongs to whoever wrote the repository,
+so it may only narrow, whatever the others say: `narrows` marks what it may touch, and it can only switch off or add. A
+wrong value is reported once, by name, and the value before it stays.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Settings:
     )
     chat_url: str = _setting("", "that server's address; empty: its usual one on this machine")
     chat_model: str = _setting("", "the model's name on that server; for 'local' its folder or name on this machine")
+    chat_context: int = _setting(8192, "tokens that it takes, prompt and answer together", low=1024, high=1_000_000)
     chat_read_timeout_ms: int = _setting(60_000, "longest silence of that server", low=10, high=600_000)
     multi_line: str = _setting("scope", "where more than one line is suggested", choices=("scope", "never"))
     max_tokens: int = _setting(64, "longest suggestion, in tokens", low=1, high=512)
@@ -76,7 +77,10 @@ class Settings:
     speculate: bool = _setting(True, "prepare the suggestion after the one on screen")
     popup: bool = _setting(False, "also answer textDocument/completion, for editors without ghost text")
     threads: int = _setting(2, "threads of the local engine", low=1, high=64)
-    telemetry: bool = _setting(True, "count suggestions in a local database; nothing leaves the machine")
+    telemetry: bool = _setting(True, "count suggestions in a local database; nothing leaves the machine by itself")
+    telemetry_url: str = _setting(
+        "", "a team service that is sent what is counted, without code and paths, and says what it rolls out"
+    )
     log_level: str = _setting("warning", "what the log on stderr holds", choices=("debug", "info", "warning", "error"))
 
     @property
@@ -169,10 +173,13 @@ def _narrowed(base: Settings, name: str, value: Any) -> Any:
     return (before and value) if isinstance(before, bool) else (*before, *value)
 
 
-def load(*, root: Path | None = None, editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[Problem]]:
+def load(
+    *, root: Path | None = None, editor: Mapping[str, Any] | None = None, rolled_out: Mapping[str, Any] | None = None
+) -> tuple[Settings, list[Problem]]:
     """Read all sources in their order; never raises for their content."""
     user, problems = _read(folders.settings())
     layers = [
+        (rolled_out or {}, "roll-out", False),
         (user, folders.settings().name, False),
         (_environment(), "environment", False),
         (editor or {}, "editor", False),

@@ -31,6 +31,7 @@ class Configuration:
         self._told: set[str] = set()
         self._options: Mapping[str, Any] = {}
         self._sent: Mapping[str, Any] = {}
+        self._rolled_out: Mapping[str, Any] = {}
         self._settings: dict[Path | None, Settings] = {}
         self._problems: list[Problem] = []
 
@@ -45,11 +46,16 @@ class Configuration:
             self._sent = section
         self._settings.clear()
 
+    def roll_out(self, values: Mapping[str, Any]) -> bool:
+        """Take what the user's team rolls out to them in place of what it did before; return whether that is news."""
+        is_news, self._rolled_out = values != self._rolled_out, values
+        return is_news
+
     def settings(self, root: Path | None = None) -> Settings:
         """Return the settings for the documents of a project, or those of the user alone."""
         if root not in self._settings:
             said = {name: value for name, value in {**self._options, **self._sent}.items() if value is not None}
-            self._settings[root], problems = layers.load(root=root, editor=said)
+            self._settings[root], problems = layers.load(root=root, editor=said, rolled_out=self._rolled_out)
             self._problems += problems
         return self._settings[root]
 

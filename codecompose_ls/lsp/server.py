@@ -24,6 +24,7 @@ from codecompose_ls.lsp.models import Models
 from codecompose_ls.lsp.progress import Bar
 from codecompose_ls.lsp.protocol import Protocol, converter
 from codecompose_ls.lsp.status import StatusLine, compose
+from codecompose_ls.lsp.team import Team
 from codecompose_ls.lsp.trust import Trust
 from codecompose_ls.settings import PROJECT_FILE, Settings
 from codecompose_ls.telemetry.events import Event
@@ -76,6 +77,7 @@ class Server(LanguageServer):
         )
         self.chat = ChatModel()
         self.trust = Trust(self)
+        self.team = Team(self)
         self.status = StatusLine(self.protocol.notify)
         #: The client has sent triggerKind 0, so it is of the days before LSP 3.18.
         self.counts_from_zero = False
@@ -104,6 +106,7 @@ class Server(LanguageServer):
 
     async def closed(self) -> None:
         self.life.close()
+        self.team.close()
         self.indexes.close()
         if self._store is not None:
             self._store.close()
@@ -137,6 +140,7 @@ class Server(LanguageServer):
         """Live by the settings: report their problems, count or not, and have the model that they name."""
         self.configuration.report()
         self.life.record = self._counted() if self.settings.telemetry else _uncounted
+        self.team.configure(self.settings)
         roots = self.workspace.roots()
         if not self._current:
             self._root = roots[0] if roots else None

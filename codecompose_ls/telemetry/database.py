@@ -81,6 +81,12 @@ def m002_ledger(connection: sqlite3.Connection) -> None:
     )
 
 
+@migration
+def m003_sent(connection: sqlite3.Connection) -> None:
+    # The number of the last event that a team service has answered for (spool.py).
+    connection.execute("CREATE TABLE sent (url TEXT PRIMARY KEY, number INTEGER NOT NULL)")
+
+
 def default_path() -> Path:
     """Return where the user's database is."""
     return folders.data() / "telemetry.sqlite3"
@@ -153,7 +159,7 @@ def purge(path: Path) -> int:
         with closing(connect(path)) as connection:
             count = int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
             with Transaction(connection):
-                for table in ("event", "suggestion", "bucket"):
+                for table in ("event", "suggestion", "bucket", "sent"):
                     connection.execute(f"DELETE FROM {table}")
             connection.execute(_GIVE_BACK)
             connection.execute("VACUUM")

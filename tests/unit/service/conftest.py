@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 pytest.importorskip("fastapi")
+pytest.importorskip("sqlalchemy")
 
 import uvicorn
 
@@ -20,6 +21,7 @@ from codecompose_ls.service.access import Tokens
 from codecompose_ls.service.app import create_app
 from codecompose_ls.service.catalogue import Card, Catalogue, Shelf, Weights
 from codecompose_ls.service.shelf import DiskShelf
+from codecompose_ls.service.team.team import Team
 from codecompose_ls.types import Context, Piece, Prompt, Sampling, Stop
 
 TOKEN = "a-token-that-nobody-guesses"
@@ -27,10 +29,10 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @contextmanager
-def serving(shelf: Shelf) -> Iterator[str]:
+def serving(shelf: Shelf, *, team: Team | None = None) -> Iterator[str]:
     """Serve on a free port; the value is the address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(Catalogue(shelf), Tokens([TOKEN]))
+    app = create_app(Catalogue(shelf), Tokens([TOKEN]), team=team)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()

@@ -1,0 +1,188 @@
+"""Spool: sends new events of the local database to the user's team service, at least once, off every road of a request.
+
+The database is the spool: it remembers the number of the last event that each service has answered for (`sent`), and
+what cannot be sent now is sent later, by this server or the next. Only what is recorded after a service was named goes
+there. A service in trouble costs the user nothing and is reported once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from codecompose_ls.telemetry import entries
+from codecompose_ls.telemetry.database import Transaction, connect
+from codecompose_ls.telemetry.wire import to_json
+
+if TYPE_CHECKING:
+    import httpx
+
+#: Between two looks for new events.
+PERIOD_S = 30.0
+#: After a failure: doubled each time, and a random part of it so that a team does not come back all at once.
+BACK_OFF_S, LONGEST_S = 5.0, 900.0
+#: The events of one batch.
+MOST_EVENTS = 500
+PATH = "/v1/events"
+
+_CONNECT_S, _READ_S = 5.0, 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Refusal(Exception):
+    """The service did not take a batch. `wait_s` is how long it asks to be left alone; `is_final`: it never will."""
+
+    def __init__(self, message: str, *, wait_s: float = 0.0, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.wait_s, self.is_final = wait_s, is_final
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Where events go: the address of a team service, without a slash at its end, and the headers with its key."""
+
+    url: str
+    headers: Mapping[str, str]
+    #: A proxy has no business between us and this machine.
+    is_local: bool = False
+
+
+class Spool:
+    """Sends from a thread of its own from now until `close`. `report` gets the one line when that fails.
+
+    `transport` and `back_off_s` are for tests.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        service: Service,
+        *,
+        report: Callable[[str], object] = logger.warning,
+        transport: httpx.BaseTransport | None = None,
+        back_off_s: float = BACK_OFF_S,
+    ) -> None:
+        self._path, self._service, self._report, self._transport = path, service, report, transport
+        self._back_off_s = back_off_s
+        self._is_closed, self._has_reported, self._failures, self._limit = Flag(), False, 0, MOST_EVENTS
+        self._thread = Thread(target=self._work, name="telemetry-spool", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Send no more; does not wait for a batch that is under way, which will be sent again."""
+        self._is_closed.set()
+
+    def send(self, client: httpx.Client) -> int:
+        """Send what is new, batch by batch, and return how many events that was.
+
+        Raises `Refusal` where the service does not take a batch, httpx.HTTPError where there is none.
+        """
+        from filelock import FileLock, Timeout
+
+        count = 0
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Servers of several windows share the database; one of them is enough.
+        with (
+            suppress(Timeout),
+            FileLock(self._path.with_suffix(".sending"), timeout=0),
+            closing(connect(self._path)) as connection,
+        ):
+            sent = follow(connection, self._service.url)
+            while not self._is_closed.is_set():
+                batch = entries.after(connection, sent, limit=self._limit)
+                if not batch:
+                    break
+                try:
+                    self._post(client, [to_json(event) for _, event in batch])
+                except Refusal as refusal:
+                    if not refusal.is_final:
+                        raise
+                    if len(batch) > 1:
+                        # One of them is at fault, or all are too much.
+                        self._limit = max(1, len(batch) // 8)
+                        continue
+                    logger.warning("an event was refused and is left out: %s", refusal)
+                count, sent = count + len(batch), batch[-1][0]
+                self._limit = min(MOST_EVENTS, 2 * self._limit)
+                _remember(connection, self._service.url, sent)
+        return count
+
+    def _post(self, client: httpx.Client, batch: list[dict[str, object]]) -> None:
+        content = json.dumps({"events": batch}, separators=(",", ":"))
+        headers = {"Content-Type": "application/json", **self._service.headers}
+        response = client.post(self._service.url + PATH, content=content, headers=headers)
+        if response.status_code == 200:
+            return
+        seconds = response.headers.get("retry-after", "")
+        raise Refusal(
+            {401: "it does not know the key", 404: "it is no team service"}.get(
+                response.status_code, f"it answers {response.status_code}"
+            ),
+            wait_s=float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0,
+            is_final=response.status_code in (400, 413, 422),
+        )
+
+    def _work(self) -> None:
+        import httpx
+
+        timeout = httpx.Timeout(_READ_S, connect=_CONNECT_S)
+        with httpx.Client(
+            timeout=timeout,
+            transport=self._transport,
+            trust_env=not self._service.is_local,
+            # Where nothing is encrypted there are no certificates to read from disk.
+            verify=self._service.url.startswith("https:"),
+        ) as client:
+            wait_s = 0.0
+            while not self._is_closed.wait(wait_s):
+                try:
+                    self.send(client)
+                    self._failures, wait_s = 0, PERIOD_S
+                except (Refusal, httpx.HTTPError, httpx.InvalidURL, sqlite3.Error, OSError, ValueError) as error:
+                    wait_s = self._back_off(error)
+
+    def _back_off(self, error: Exception) -> float:
+        """Return how long to leave the service alone; the user hears of it once."""
+        if not self._has_reported:
+            self._has_reported = True
+            reason = str(error) if isinstance(error, Refusal | sqlite3.Error) else type(error).__name__
+            self._report(
+                f"events do not reach the team service at {self._service.url} ({reason}); they are kept and sent later"
+            )
+        longest = min(LONGEST_S, self._back_off_s * 2 ** min(self._failures, 10))
+        self._failures += 1
+        asked = error.wait_s if isinstance(error, Refusal) else 0.0
+        return max(min(asked, LONGEST_S), random.uniform(longest / 2, longest))
+
+
+def follow(connection: sqlite3.Connection, url: str) -> int:
+    """Return the number of the last event that a service has; a service that is new here gets none of what there is."""
+    with Transaction(connection):
+        latest = "coalesce((SELECT max(number) FROM event), 0)"
+        connection.execute(f"INSERT OR IGNORE INTO sent VALUES (?, {latest})", (url,))
+        return int(connection.execute("SELECT number FROM sent WHERE url = ?", (url,)).fetchone()[0])
+
+
+def unfollow(path: Path) -> None:
+    """Forget all services: what is recorded while none is named is never sent. Raises sqlite3.Error and OSError."""
+    if path.exists():
+        with closing(connect(path)) as connection:
+            connection.execute("DELETE FROM sent")
+
+
+def _remember(connection: sqlite3.Connection, url: str, number: int) -> None:
+    with Transaction(connection):
+        # Who has purged the database, or named no service since, has forgotten this one.
+        connection.execute("UPDATE sent SET number = ? WHERE url = ?", (number, url))
