@@ -5,28 +5,13 @@ vim.g.loaded_codecompose = true
 
 require('codecompose.keys').plug()
 
-local commands = {
-  status = function()
-    vim.notify(require('codecompose').status())
-  end,
-  toggle = function()
-    require('codecompose').toggle()
-  end,
-}
-
 vim.api.nvim_create_user_command('CodeCompose', function(call)
-  local run = commands[call.args]
-  if run then
-    run()
-  else
-    vim.notify("CodeCompose: say 'status' or 'toggle'", vim.log.levels.ERROR)
-  end
+  require('codecompose.commands').run(call)
 end, {
-  nargs = 1,
-  complete = function(start)
-    return vim.tbl_filter(function(name)
-      return vim.startswith(name, start)
-    end, vim.tbl_keys(commands))
+  nargs = '*',
+  range = true,
+  complete = function(lead, line)
+    return require('codecompose.commands').complete(lead, line)
   end,
-  desc = 'State of CodeCompose LS, or suggestions on and off',
+  desc = 'CodeCompose LS: its state, assistants, tuning',
 })

@@ -22,10 +22,23 @@ function M.cancel(client, id)
   return call(client, 'cancel_request', id)
 end
 
+--- Ask and wait; nil when the time, in milliseconds, is over.
+function M.request_sync(client, method, params, timeout, buf)
+  return (call(client, 'request_sync', method, params, timeout, buf))
+end
+
 --- Run a command of the server, as after an accepted item.
 function M.execute(client, command, handler, buf)
   local params = { command = command.command, arguments = command.arguments }
   return M.request(client, 'workspace/executeCommand', params, handler or function() end, buf)
+end
+
+--- The length of a text in what positions count.
+function M.units(client, text)
+  if client.offset_encoding == 'utf-8' then
+    return #text
+  end
+  return client.offset_encoding == 'utf-16' and vim.fn.strutf16len(text, true) or vim.fn.strchars(text)
 end
 
 --- The byte column of a position's character in a line.

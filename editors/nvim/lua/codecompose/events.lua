@@ -19,7 +19,7 @@ function M.partly_accepted(suggestion)
   local taken = suggestion.item.insertText:sub(1, suggestion:typed())
   client.notify(suggestion.client, 'textDocument/didPartiallyAcceptCompletion', {
     item = suggestion.item,
-    acceptedLength = vim.fn.strutf16len(taken),
+    acceptedLength = vim.fn.strutf16len(taken, true),
   })
 end
 

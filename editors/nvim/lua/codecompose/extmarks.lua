@@ -4,7 +4,7 @@ local Suggestion = require('codecompose.suggestion')
 
 local M = {}
 
-local AUTOMATIC = 2
+local INVOKED, AUTOMATIC = 1, 2
 local namespace = vim.api.nvim_create_namespace('codecompose')
 
 ---@type table<integer, { client: vim.lsp.Client, on_drawn: fun(suggestion: codecompose.Suggestion?), request: integer? }>
@@ -36,23 +36,17 @@ local function cancel(state)
   end
 end
 
-local function ask(buf, state)
+local function ask(buf, state, kind)
   local position = vim.lsp.util.make_position_params(0, state.client.offset_encoding)
   local place = Suggestion.place(buf)
-  local params = vim.tbl_extend('error', position, { context = { triggerKind = AUTOMATIC } })
+  local params = vim.tbl_extend('error', position, { context = { triggerKind = kind } })
   local sent, id
   sent, id = calls.request(state.client, 'textDocument/inlineCompletion', params, function(err, result)
     state.request = state.request ~= id and state.request or nil
     if err or not vim.deep_equal(Suggestion.place(buf), place) then
       return
     end
-    M.hide(buf)
-    local item = result and (result.items or result)[1]
-    local suggestion = item and Suggestion.new(item, state.client, buf)
-    if suggestion then
-      draw(suggestion)
-    end
-    state.on_drawn(suggestion)
+    M.redraw(buf, result and (result.items or result) or {})
   end, buf)
   state.request = sent and id or nil
 end
@@ -63,8 +57,26 @@ end
 function M.attach(client, buf, on_drawn)
   attached[buf] = { client = client, on_drawn = on_drawn }
   if vim.startswith(vim.api.nvim_get_mode().mode, 'i') and vim.api.nvim_get_current_buf() == buf then
-    ask(buf, attached[buf])
+    ask(buf, attached[buf], AUTOMATIC)
   end
+end
+
+--- Draw the first of these items.
+---@param items table[]
+function M.redraw(buf, items)
+  M.hide(buf)
+  local state = attached[buf]
+  local suggestion = items[1] and Suggestion.new(items, state.client, buf)
+  if suggestion then
+    draw(suggestion)
+  end
+  state.on_drawn(suggestion)
+end
+
+--- Ask now, for what would not show up by itself, too.
+function M.ask(_, buf)
+  M.hide(buf)
+  ask(buf, attached[buf], INVOKED)
 end
 
 --- Redraw what still stands, and ask for what comes now.
@@ -75,7 +87,7 @@ function M.follow(buf, suggestion)
   if suggestion then
     draw(suggestion)
   end
-  ask(buf, attached[buf])
+  ask(buf, attached[buf], AUTOMATIC)
 end
 
 ---@param buf integer

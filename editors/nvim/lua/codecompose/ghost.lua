@@ -1,7 +1,8 @@
 --- The suggestion on the screen: follows the keys, takes it whole or in parts, lets it go.
 ---
---- It is drawn by one of two modules with the same three functions: `attach` begins to ask and calls back with what was
---- drawn (nil when nothing is suggested any more), `follow` is called after every key, `hide` takes it off the screen.
+--- It is drawn by one of two modules with the same functions: `attach` begins to ask and calls back with what was drawn (nil
+--- when nothing is suggested any more), `follow` is called after every key, `redraw` draws another item of the same answer,
+--- `ask` asks at once, `hide` takes it off the screen.
 local events = require('codecompose.events')
 
 local M = {}
@@ -9,10 +10,15 @@ local M = {}
 ---@type codecompose.Suggestion?
 local shown
 
-local function drawer()
+--- How ghost text is drawn here.
+---@return 'native'|'extmarks'
+function M.way()
   local way = require('codecompose').options.ghost
-  local native = way == 'native' or (way == 'auto' and vim.lsp.inline_completion ~= nil)
-  return require(native and 'codecompose.native' or 'codecompose.extmarks')
+  return way == 'auto' and (vim.lsp.inline_completion and 'native' or 'extmarks') or way
+end
+
+local function drawer()
+  return require('codecompose.' .. M.way())
 end
 
 ---@param suggestion codecompose.Suggestion?
@@ -81,6 +87,21 @@ function M.accept(unit)
     end
   end)
   return true
+end
+
+--- Show another suggestion of the same answer. Where nothing is shown, ask for what the server is less sure of.
+---@param step 1|-1 the next, or the one before
+---@return boolean
+function M.turn(step)
+  local buf = vim.api.nvim_get_current_buf()
+  local client = vim.lsp.get_clients({ name = 'codecompose', bufnr = buf })[1]
+  local items = shown and shown:turned(step)
+  if items then
+    drawer().redraw(shown.buf, items)
+  elseif not shown and client then
+    drawer().ask(client, buf)
+  end
+  return client ~= nil
 end
 
 --- Refuse the suggestion. False when there is none.

@@ -11,6 +11,12 @@ local ACTIONS = {
   accept_line = function()
     return require('codecompose.ghost').accept('line')
   end,
+  next = function()
+    return require('codecompose.ghost').turn(1)
+  end,
+  previous = function()
+    return require('codecompose.ghost').turn(-1)
+  end,
   dismiss = function()
     return require('codecompose.ghost').dismiss()
   end,
@@ -50,6 +56,9 @@ function M.plug()
   for name, action in pairs(ACTIONS) do
     vim.keymap.set('i', '<Plug>(codecompose-' .. name:gsub('_', '-') .. ')', action, { desc = 'CodeCompose: ' .. name:gsub('_', ' ') })
   end
+  local assist = '<Plug>(codecompose-assist)'
+  vim.keymap.set('n', assist, '<Cmd>CodeCompose assist<CR>', { desc = 'CodeCompose: ask about the function' })
+  vim.keymap.set('x', assist, ':CodeCompose assist<CR>', { silent = true, desc = 'CodeCompose: ask about the lines' })
 end
 
 return M

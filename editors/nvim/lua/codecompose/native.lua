@@ -6,6 +6,7 @@ local Suggestion = require('codecompose.suggestion')
 
 local M = {}
 
+local INVOKED = 1
 local METHOD = 'textDocument/inlineCompletion'
 local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
 
@@ -14,6 +15,12 @@ local watched = {}
 --- Buffers where the last answer was drawn.
 ---@type table<integer, boolean>
 local drawn = {}
+--- Neovim's own handler of answers for a buffer.
+---@type table<integer, function>
+local handlers = {}
+--- Draws the items of the last answer, in another order.
+---@type table<integer, fun(items: table[])>
+local redraw = {}
 
 local function is_drawn(buf)
   return #vim.api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1 }) > 0
@@ -31,16 +38,19 @@ local function watch(client, on_drawn)
       self:cancel_request(pending)
     end
     local place = Suggestion.place(buf)
+    handlers[buf] = handler
     local sent, id
     sent, id = request(self, method, params, function(err, result, context)
       pending = pending ~= id and pending or nil
       if err or not vim.deep_equal(Suggestion.place(buf), place) then
         return
       end
-      handler(err, result, context)
-      local item = result and (result.items or result)[1]
-      drawn[buf] = item ~= nil and is_drawn(buf)
-      on_drawn(drawn[buf] and Suggestion.new(item, self, buf) or nil)
+      redraw[buf] = function(items)
+        handler(nil, { items = items }, context)
+        drawn[buf] = items[1] ~= nil and is_drawn(buf)
+        on_drawn(drawn[buf] and Suggestion.new(items, self, buf) or nil)
+      end
+      redraw[buf](result and (result.items or result) or {})
     end, buf)
     pending = sent and id or nil
     return sent, id
@@ -65,6 +75,21 @@ function M.follow(buf, suggestion)
     vim.schedule(function() -- after Neovim's turn
       vim.api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
     end)
+  end
+end
+
+--- Draw another item of the answer.
+---@param items table[] it comes first
+function M.redraw(buf, items)
+  redraw[buf](items)
+end
+
+--- Ask now, for what would not show up by itself, too.
+function M.ask(client, buf)
+  if handlers[buf] then
+    local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
+    params.context = { triggerKind = INVOKED }
+    client:request(METHOD, params, handlers[buf], buf)
   end
 end
 

@@ -2,7 +2,8 @@
 local byte_column = require('codecompose.client').byte_column
 
 ---@class codecompose.Suggestion
----@field item table the server's inline completion item, as it came
+---@field items table[] the server's inline completion items, as they came; the first is drawn
+---@field item table that one
 ---@field client vim.lsp.Client
 ---@field buf integer
 ---@field row integer 0-based, where its text begins
@@ -23,9 +24,10 @@ end
 
 --- A suggestion that has just been drawn in the current window.
 ---@return codecompose.Suggestion
-function Suggestion.new(item, client, buf)
+function Suggestion.new(items, client, buf)
+  local item = items[1]
   local row, cursor = unpack(vim.api.nvim_win_get_cursor(0))
-  local self = setmetatable({ item = item, client = client, buf = buf, row = row - 1, column = cursor, replaced = '' }, Suggestion)
+  local self = setmetatable({ items = items, item = item, client = client, buf = buf, row = row - 1, column = cursor, replaced = '' }, Suggestion)
   if item.range then
     self.row = item.range.start.line
     local line = vim.api.nvim_buf_get_lines(buf, self.row, self.row + 1, false)[1] or ''
@@ -66,6 +68,20 @@ function Suggestion:ended()
   end
   self.tick, self.standing = tick, typed
   return typed == #self.item.insertText and 'typed' or nil
+end
+
+--- The items in the order in which another comes first: the next (1) or the one before (-1) that goes on from what is
+--- typed. Nil where there is none.
+---@param step 1|-1
+---@return table[]?
+function Suggestion:turned(step)
+  local items, typed = self.items, self.item.insertText:sub(1, self:typed() or 0)
+  for turn = 1, #items - 1 do
+    local first = (step * turn) % #items
+    if vim.startswith(items[first + 1].insertText, typed) then
+      return vim.list_extend(vim.list_slice(items, first + 1), vim.list_slice(items, 1, first))
+    end
+  end
 end
 
 --- The next word of what is to come, or all of it to the end of the line.
