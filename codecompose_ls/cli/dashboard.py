@@ -27,8 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve the page to this machine until interrupted."""
     try:
-        import jinja2  # noqa: F401
-        import pygal  # noqa: F401
         import uvicorn
 
         from codecompose_ls.service.dashboard.local import create_app

@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 pytest.importorskip("fastapi")
-pytest.importorskip("pygal")
 
 from fastapi import FastAPI
 from hypothesis import given
