@@ -97,15 +97,6 @@ def test_moving_away_dismisses_it(before: dict[str, int], window: VSCode, server
     assert server.until_counted(before, dismissed=1)["accepted"] == 0
 
 
-@pytest.mark.usefixtures("file")
-def test_the_selection_is_explained(window: VSCode, artefacts: Path) -> None:
-    window.press("Control+Shift+k", "Control+a")  # without the line that has only begun it is Python
-    window.command("CodeCompose: Explain Selection")
-    preview = window.page.frame_locator("iframe.webview").frame_locator("iframe#active-frame")
-    preview.get_by_text("Basket").first.wait_for()
-    window.capture(artefacts / "vscode-explain.png")
-
-
 def test_the_status_says_why_nothing_is_suggested(window: VSCode) -> None:
     window.command("CodeCompose: Turn Suggestions On or Off")
     until(lambda: "switched off" in window.status(), "the server to say that it is switched off")

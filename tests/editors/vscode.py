@@ -20,7 +20,7 @@ from tests.editors.polling import seen, until
 from tests.editors.server import ROOT, Server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import FrameLocator, Locator, Page
 
 CODE_SERVER = ROOT / ".editors" / "code-server" / "node_modules" / "code-server" / "out" / "node" / "entry.js"
 EXTENSION = ROOT / "editors" / "vscode" / "codecompose-ls.vsix"
@@ -44,6 +44,7 @@ LINE = """() => {
     copy.querySelectorAll('.ghost-text-decoration, .ghost-text').forEach(ghost => ghost.remove());
     return copy.textContent;
 }"""
+CHOICES = ".quick-input-list .monaco-list-row"
 STATUS = "[id='codecompose.codecompose-ls.codecompose']"
 
 
@@ -76,9 +77,10 @@ class Profile:
     home: Path
     server: Server
 
-    def configure(self, *, command: list[str] | None = None) -> None:
+    def configure(self, *, command: list[str] | None = None, **settings: str) -> None:
         """Write the settings; those of scope `machine`, as all of ours are, have a file of their own."""
-        ours = {"codecompose.server.command": command or self.server.command}
+        ours: dict[str, object] = {f"codecompose.{name}": value for name, value in settings.items()}
+        ours["codecompose.server.command"] = command or self.server.command
         for name, settings in {"User": SETTINGS, "Machine": ours}.items():
             folder = self.home / "user" / name
             folder.mkdir(parents=True, exist_ok=True)
@@ -133,6 +135,8 @@ class VSCode:
 
     def open(self, name: str) -> None:
         """Open a file of the folder, by its name."""
+        if not self.page.locator(".explorer-folders-view").is_visible():
+            self.press("Control+Shift+e")
         self.page.locator(".explorer-folders-view .monaco-list-row", has_text=name).dblclick()
         self.page.locator(".tab.active", has_text=name).wait_for()
         self.page.locator(".monaco-editor .view-lines").first.click()
@@ -140,13 +144,45 @@ class VSCode:
     def at_end_of_line(self, number: int) -> None:
         """Put the cursor there; lines count from 1."""
         self.press("Control+Home", *["ArrowDown"] * (number - 1), "End")
+        self.page.locator(".statusbar-item", has_text=f"Ln {number}, ").wait_for()
 
     def command(self, title: str) -> None:
         """Run a command from the palette."""
         self.press("F1")
         self.page.locator(".quick-input-widget input[type=text]").fill(f">{title}")
-        self.page.locator(".quick-input-list .monaco-list-row.focused", has_text=title).wait_for()
+        self.page.locator(f"{CHOICES}.focused", has_text=title).wait_for()
         self.press("Enter")
+
+    def choices(self) -> Locator:
+        """What a list that has dropped down lets choose from."""
+        return self.page.locator(CHOICES)
+
+    def code_action(self, title: str) -> None:
+        """Run a code action from the list at the lightbulb."""
+        self.press("Control+.")
+        self.page.locator(".action-widget .monaco-list-row", has_text=title).click()
+
+    def side_view(self) -> FrameLocator:
+        """The page with the answers of assistants."""
+        return self.page.frame_locator("iframe.webview").frame_locator("iframe#active-frame")
+
+    def answer(self) -> str:
+        """What the side view shows of an answer."""
+        return self.side_view().locator("#answer").inner_text()
+
+    def note(self) -> str:
+        """What the side view says about it."""
+        return self.side_view().locator("#note").inner_text()
+
+    def in_title(self, action: str) -> Locator:
+        """A button in the title of the side view."""
+        return self.page.locator(f".sidebar .title-actions [aria-label^='{action}']")
+
+    def confirm_edit(self) -> None:
+        """Tick the first change in the refactor preview, and apply."""
+        preview = self.page.locator(".bulk-edit-panel")
+        preview.locator(".monaco-list-row input[type=checkbox], .monaco-list-row .monaco-checkbox").first.click()
+        preview.get_by_role("button", name="Apply").click()
 
     def is_ready(self) -> bool:
         """Whether the server has loaded its model: nothing turns in the status bar."""

@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { LogOutputChannel } from 'vscode';
 import { LanguageClient, type Middleware } from 'vscode-languageclient/node';
-import { explanationsShown } from './explain';
+import { answersShown } from './assistants';
 
 /** Whether a program can be started: a path to it, or a name on the PATH. */
 export function found(program: string | undefined): boolean {
@@ -42,6 +42,6 @@ export function createClient([program = '', ...args]: string[], { settings, midd
             middleware,
         },
     );
-    client.registerFeature(explanationsShown);
+    client.registerFeature(answersShown);
     return client;
 }

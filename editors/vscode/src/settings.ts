@@ -18,3 +18,14 @@ export async function toggle(): Promise<void> {
     const configuration = vscode.workspace.getConfiguration('codecompose');
     await configuration.update('enabled', !configuration.get('enabled'), vscode.ConfigurationTarget.Global);
 }
+
+/** Switch suggestions off, or on again, in all documents of the active one's language. */
+export async function toggleLanguage(): Promise<void> {
+    const language = vscode.window.activeTextEditor?.document.languageId;
+    if (!language) return;
+    const configuration = vscode.workspace.getConfiguration('codecompose');
+    const disabled = configuration.get<string[]>('disabledLanguages', []);
+    const others = disabled.filter(id => id !== language);
+    const now = others.length < disabled.length ? others : [...disabled, language];
+    await configuration.update('disabledLanguages', now, vscode.ConfigurationTarget.Global);
+}

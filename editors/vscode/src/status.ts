@@ -18,14 +18,18 @@ export class Status implements vscode.Disposable {
 
     constructor() {
         this.item.name = 'CodeCompose LS';
-        this.item.command = 'codecompose.toggle';
+        this.item.command = 'codecompose.menu';
         this.item.show();
     }
+
+    /** Says what is shown, in one line. */
+    message = 'Starting.';
 
     readonly show = ({ kind, message, busy }: ServerStatus): void => {
         const background = BACKGROUNDS[kind];
         this.item.text = `${busy ? '$(loading~spin)' : ICONS[kind]} CodeCompose`;
-        this.item.tooltip = `${message || 'Ready.'}\nClick to turn suggestions on or off.`;
+        this.message = message || 'Ready.';
+        this.item.tooltip = `${this.message}\nClick for the menu.`;
         this.item.accessibilityInformation = { label: `CodeCompose: ${message || 'ready'}` };
         this.item.backgroundColor = background ? new vscode.ThemeColor(background) : undefined;
     };

@@ -1,0 +1,140 @@
+"""VS Code: assistants answer in the side view as the answer comes, and their edits are confirmed first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.editors import vscode
+from tests.editors.conftest import require
+from tests.editors.polling import until
+from tests.editors.server import Server
+from tests.editors.vscode import VSCode
+from tests.http_server import HANG, HttpServer, Step, event, said, stream
+
+SOURCE = '''\
+"""What articles cost."""
+
+
+def discounted(price: float, share: float) -> float:
+    """Return the price less a share of it.
+
+    Args:
+        price: in cents, must not be negative.
+        share: between 0 and 1.
+    """
+    return price * (1 - share)
+'''
+SIGNATURE = 4
+CHECK = "    if price < 0:\n"
+END = event({"choices": [{"delta": {}, "finish_reason": "stop"}]}), b"data: [DONE]\n\n"
+
+
+class Chat:
+    """A chat server beside the test."""
+
+    def __init__(self) -> None:
+        self.server, self._loop = HttpServer(), asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever)
+
+    def start(self) -> None:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result()
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def will_say(self, *steps: Step) -> None:
+        self.server.answers.append(stream(*steps))
+
+    def go_on(self, step: asyncio.Event) -> None:
+        self._loop.call_soon_threadsafe(step.set)
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VSCode]:
+    """A window on a file with a function, its server ready."""
+    require(**vscode.needs())
+    home = tmp_path_factory.mktemp("vscode")
+    file = home / "shop" / "price.py"
+    file.parent.mkdir()
+    file.write_text(SOURCE, encoding="utf-8")
+    with vscode.running(Server(data=home / "data"), file, home=home) as opened:
+        until(opened.is_ready, "the model to be loaded")
+        yield opened
+
+
+@pytest.fixture
+def chat(window: VSCode) -> Iterator[Chat]:
+    """A chat model that the window's server asks."""
+    chat = Chat()
+    chat.start()
+    window.profile.configure(chat="openai", chatUrl=chat.server.url, chatModel="chatty")
+    until(lambda: "Review" in can_be_asked(window), "the server to know of the chat model")
+    yield chat
+    window.profile.configure()
+    chat.stop()
+
+
+def can_be_asked(window: VSCode) -> str:
+    """The assistants that the list of them does not give a reason against."""
+    window.command("CodeCompose: Ask an Assistant...")
+    window.choices().filter(has_text="Explain").first.wait_for()
+    listed = window.choices().all_inner_texts()
+    window.press("Escape")
+    window.choices().first.wait_for(state="hidden")
+    return " ".join(text for text in listed if "needs" not in text)
+
+
+def test_without_a_chat_model_analysis_explains(window: VSCode, artefacts: Path) -> None:
+    assert "Explain" in can_be_asked(window)
+    assert "Review" not in can_be_asked(window)
+    window.at_end_of_line(SIGNATURE)
+    window.command("CodeCompose: Explain")
+    until(lambda: "Outlined by static analysis" in window.answer(), "the outline")
+    until(lambda: window.note() == "By analysis.", "it to end")
+    assert window.side_view().get_by_role("heading", name="def discounted").count() == 1
+    window.capture(artefacts / "vscode-explain.png")
+
+
+def test_an_edit_is_confirmed_in_the_preview(window: VSCode, artefacts: Path) -> None:
+    window.at_end_of_line(SIGNATURE)
+    window.command("CodeCompose: Add Input Checks")
+    until(lambda: "Refactor Preview" in window.note(), "the edit to be offered")
+    window.capture(artefacts / "vscode-edit-preview.png")
+    assert CHECK not in window.file.read_text()
+    window.confirm_edit()
+    until(lambda: window.note() == "By analysis; applied.", "the edit to be made")
+    window.press("Control+s")
+    until(lambda: CHECK in window.file.read_text(), "the file to be saved")
+
+
+def test_an_answer_is_shown_as_it_comes_and_is_data(window: VSCode, chat: Chat, artefacts: Path) -> None:
+    go_on = asyncio.Event()
+    rest = said("bold</b>\n\n```python\nprice = 1\n```\n")
+    chat.will_say(said("It **takes off** a share. <b>not "), go_on, rest, *END)
+    window.at_end_of_line(SIGNATURE)
+    window.code_action("Explain")
+    until(lambda: window.answer() == "It takes off a share. <b>not", "the first piece")
+    assert window.side_view().locator("strong").inner_text() == "takes off"
+    window.capture(artefacts / "vscode-assistant.png")
+    chat.go_on(go_on)
+    until(lambda: "price = 1" in window.answer(), "the rest")
+    until(lambda: "chatty" in window.note(), "it to end")
+
+
+def test_stopping_hangs_up_on_the_chat_model(window: VSCode, chat: Chat) -> None:
+    chat.will_say(said("It goes on"), HANG)
+    window.command("CodeCompose: Explain")
+    until(lambda: window.answer() == "It goes on", "the first piece")
+    window.in_title("Stop Answer").click()
+    until(chat.server.left.is_set, "the server to hang up")
+    until(lambda: window.note() == "Stopped.", "the view to say so")
+    assert window.answer() == "It goes on"
