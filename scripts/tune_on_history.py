@@ -70,8 +70,10 @@ def main() -> None:
     parser.add_argument("--since", default="6m", help="T: a revision, a date or a duration before HEAD (6m)")
     parser.add_argument("--strategies", default="custom,l_eo,l_ldb,prefix,lora,lora_autodev")
     parser.add_argument("--objective", default="lcm")
+    parser.add_argument("--learning-rate", type=float, help="peak rate (each strategy's own)")
+    parser.add_argument("--replay", type=float, default=0.1, help="share of general code (0.1)")
     parser.add_argument("--tokens", type=int, default=300_000, help="that each tuning run sees, at most (300000)")
-    parser.add_argument("--cases", type=int, default=160, help="of each kind and project (160)")
+    parser.add_argument("--cases", type=int, default=80, help="of each kind and project (80)")
     parser.add_argument("--per-file", type=int, default=20)
     parser.add_argument("--language", default="python")
     parser.add_argument("--threads", type=int, default=2)
@@ -105,7 +107,9 @@ def tune_at(repository: Path, replay: Replay, strategy: str, args: argparse.Name
     if not told.is_file():
         text = collect(repository, revision=replay.since)
         training, validation = split(text.documents)
-        recipe = TuningRecipe(strategy=strategy, objective=args.objective)
+        recipe = TuningRecipe(
+            strategy=strategy, objective=args.objective, learning_rate=args.learning_rate, replay=args.replay
+        )
         began = time.monotonic()
         outcome = tune(
             resolve("base"),
@@ -139,7 +143,7 @@ def compare(
     name = replay.source.asked.name
     folders = {strategy: tuned[name, strategy].folder for strategy in strategies}
     cases = draw([replay.source], cases=args.cases, per_file=args.per_file, seed=0)
-    general = retention_cases(retained_code(folder=None, exclude=()), most=200)
+    general = retention_cases(retained_code(folder=None, exclude=()), most=100)
     for arms, asked, told in ((ARMS, cases, "replay"), (("no-index",), general, RETENTION)):
         outcomes = ask(asked, folders, arms, args.threads)
         path = args.output / name / f"{told}.json"

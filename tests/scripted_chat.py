@@ -14,7 +14,8 @@ class ScriptedChat:
 
     model = "scripted"
 
-    def __init__(self, answer: str = "", *, finish: str | None = "stop", piece: int = 7) -> None:
+    def __init__(self, answer: str = "", *, finish: str | None = "stop", piece: int = 7, context: int = 8192) -> None:
+        self.context = context
         self.answer, self.finish, self.piece = answer, finish, piece
         self.asked: list[str] = []
         self.sampled: list[Sampling] = []

@@ -20,8 +20,8 @@ from codecompose_ls.errors import Cancelled, InputError
 from codecompose_ls.index.snippets import Find
 from codecompose_ls.types import Sampling, Stop
 
-#: Characters of a prompt: some 4,500 tokens, so that prompt and answer fit a context of 8,192.
-BUDGET = 16_000
+#: Characters of a prompt for each token of the model's context: prompts take about half of it.
+CHARACTERS_PER_TOKEN = 2
 #: Tokens of an answer; one that rewrites code gets more for more code. A token has no more characters than this.
 ANSWER_TOKENS, TOKENS_PER_CHARACTER = 2048, 0.5
 _CHARACTERS_PER_TOKEN = 16
@@ -40,13 +40,12 @@ async def carry_out(
     stop: Stop,
     show: Callable[[str], None],
     find: Find | None = None,
-    budget: int = BUDGET,
 ) -> Outcome:
     """Return what came of a task; `show` gets every piece of the answer as it comes.
 
     Without a chat model analysis does what it can, for Python; anything else raises `InputError`. `find` looks into
-    an index for definitions, `budget` is the longest prompt in characters. Raises what the chat model raises, and
-    `Cancelled` when `stop` was set; cancelling the coroutine stops the generation, too.
+    an index for definitions. Raises what the chat model raises, and `Cancelled` when `stop` was set; cancelling the
+    coroutine stops the generation, too.
     """
     if chat is None:
         if reason := needs_chat(task.assistant, task.document.language):
@@ -56,8 +55,9 @@ async def carry_out(
             raise Cancelled
         show(outcome.markdown)
         return outcome
-    given = await asyncio.to_thread(gather, task, find=find, budget=budget)
-    answer, whole = await _ask(chat, fill(task.assistant, given.values), _longest(given), stop=stop, show=show)
+    given = await asyncio.to_thread(gather, task, find=find, budget=CHARACTERS_PER_TOKEN * chat.context)
+    max_tokens = min(_longest(given), chat.context // 2)
+    answer, whole = await _ask(chat, fill(task.assistant, given.values), max_tokens, stop=stop, show=show)
     return await asyncio.to_thread(_concluded, task, given, answer, whole=whole, made_by=chat.model)
 
 

@@ -27,6 +27,8 @@ class Chat(Protocol):
 
     #: Name of the model that answers.
     model: str
+    #: Tokens that it takes, prompt and answer together.
+    context: int
 
     def chat(self, messages: Sequence[Message], sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
         """Yield the next turn as it is generated; the caller may leave early (`aclose`), which stops the generation."""
@@ -38,8 +40,8 @@ class Chat(Protocol):
 class RemoteChat:
     """Implements `Chat`. Secrets in the messages are masked before they are sent."""
 
-    def __init__(self, client: Client, dialect: Dialect, *, name: str, model: str) -> None:
-        self.model = name
+    def __init__(self, client: Client, dialect: Dialect, *, name: str, model: str, context: int) -> None:
+        self.model, self.context = name, context
         self.client = client
         #: What the server calls it.
         self.asked_model = model

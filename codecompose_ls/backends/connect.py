@@ -78,19 +78,20 @@ def connect_chat(settings: Settings) -> Chat | None:
     url = _address(settings.chat_url, dialect, setting="chat_url")
     model = _named(settings.chat_model, dialect, setting="chat_model", protocol=settings.chat)
     patience = replace(PATIENCE, read=settings.chat_read_timeout_ms / 1000)
-    return RemoteChat(_client(url, patience), dialect, name=_title(model or settings.chat, url), model=model)
+    name, context = _title(model or settings.chat, url), settings.chat_context
+    return RemoteChat(_client(url, patience), dialect, name=name, model=model, context=context)
 
 
 def _local_chat(settings: Settings) -> Chat:
     from codecompose_ls.backends.local_chat import LocalChat
-    from codecompose_ls.backends.on_disk import check_chat
+    from codecompose_ls.backends.on_disk import chat_context
     from codecompose_ls.models.names import resolve
 
     if not settings.chat_model:
         raise InputError("chat = 'local' needs the setting 'chat_model': a chat model's folder or name")
     folder = resolve(settings.chat_model)
-    check_chat(folder)
-    return LocalChat(folder, threads=settings.threads)
+    context = min(settings.chat_context, chat_context(folder))
+    return LocalChat(folder, context=context, threads=settings.threads)
 
 
 def dialect_of(protocol: str) -> Dialect:

@@ -16,7 +16,7 @@ from codecompose_ls.inference.engine import Engine, Work
 from codecompose_ls.inference.scoring import score
 from codecompose_ls.inference.session import Session
 from codecompose_ls.inference.tokenizer import Tokenizer
-from codecompose_ls.models.model import load_model
+from codecompose_ls.models.model import Model, load_model
 from codecompose_ls.prompt.build import PREFIX_SHARE, SNIPPETS_SHARE, build_prompt
 from codecompose_ls.prompt.templates import FAMILIES
 from codecompose_ls.prompt.written import written_prompt
@@ -46,11 +46,11 @@ class PriorOf(Protocol):
 class LocalBackend:
     """Implements `Backend` and `PromptBackend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
 
-    def __init__(self, folder: Path, *, threads: int = 2, prior_of: PriorOf | None = None) -> None:
-        model = load_model(folder)
+    def __init__(self, model: Model | Path, *, threads: int = 2, prior_of: PriorOf | None = None) -> None:
+        model = load_model(model) if isinstance(model, Path) else model
         self.notice = OUTDATED if model.outdated else ""
         if model.family not in FAMILIES:
-            raise ModelError(f"the model at {folder} is of family '{model.family}'; we know {', '.join(FAMILIES)}")
+            raise ModelError(f"the model {model.name} is of family '{model.family}'; we know {', '.join(FAMILIES)}")
         self.model = f"{model.name}@{model.content_hash[:8]}"
         self._template = FAMILIES[model.family]
         self._likes_snippets = model.snippets

@@ -36,8 +36,8 @@ class LocalChat:
     Raises `ModelError` where it cannot be loaded, `EngineError` where an answer fails.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 2, idle_s: float = IDLE_S) -> None:
-        self.model = folder.name
+    def __init__(self, folder: Path, *, context: int, threads: int = 2, idle_s: float = IDLE_S) -> None:
+        self.model, self.context = folder.name, context
         self._folder, self._threads, self._idle_s = folder, threads, idle_s
         self._process: ChatProcess | None = None
         self._talks = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,13 +41,13 @@ def load_on_torch(folder: Path, *, threads: int = 2, prior_of: PriorOf | None = 
 def load_chat(folder: Path, *, threads: int = 2) -> TorchBackend:
     """Load a model, or an adapter with its base, for talking. Raises as `load`, `ModelError` where it does not chat."""
     base = base_folder(folder) if is_adapter(folder) else folder
-    check_chat(base)
+    chat_context(base)
     backend = load_on_torch(base, threads=threads, fim=False)
     return backend if base == folder else backend.adapted(folder)
 
 
-def check_chat(folder: Path) -> None:
-    """Say what is missing of a model that is to talk, as far as a look at its folder tells.
+def chat_context(folder: Path) -> int:
+    """Return how many tokens a chat model takes; say what it lacks, as far as a look at its folder tells.
 
     Raises `MissingExtraError` without torch, `ModelError` for what is no model or has no chat template.
     """
@@ -60,6 +61,8 @@ def check_chat(folder: Path) -> None:
             f"the model at {base} does not chat: its tokenizer has no chat template; take an instruct model"
         )
     _check_torch()
+    length = read_json(base / CONFIG).get("max_position_embeddings")
+    return length if isinstance(length, int) else sys.maxsize
 
 
 def needs_torch(folder: Path) -> bool:

@@ -72,7 +72,7 @@ class Comparison:
         outcomes: list[Outcome] = []
         workspaces = Workspaces()
         prior, find = prior_of(workspaces.locate), snippets_of(workspaces.locate)
-        with closing(LocalBackend(model.folder, threads=self.settings.threads, prior_of=prior)) as backend:
+        with closing(LocalBackend(model, threads=self.settings.threads, prior_of=prior)) as backend:
             for arm_name, arm in arms.items():
                 enter = partial(workspaces.enter, session=arm.session)
                 # A slow machine must not change what is suggested.

@@ -208,7 +208,7 @@ class Benchmark:
             }
             with (
                 closing(Journal(key_of(conditions), fresh=self.fresh)) as journal,
-                closing(LocalBackend(model.folder, threads=self.settings.threads)) as backend,
+                closing(LocalBackend(model, threads=self.settings.threads)) as backend,
             ):
                 outcomes += await self._ask(name, backend, journal)
         return outcomes

@@ -28,6 +28,8 @@ class Asked:
     #: Where the pieces of the answer go.
     token: lsp.ProgressToken | None = None
     diagnostics: tuple[lsp.Diagnostic, ...] = ()
+    #: What the user adds to the question.
+    instructions: str = ""
 
     @classmethod
     def read(cls, ls: Server, said: Any) -> Asked:
@@ -42,6 +44,7 @@ class Asked:
             version if isinstance(version, int) else None,
             token if isinstance(token, int | str) else None,
             tuple(ls.protocol.structure(diagnostics or [], list[lsp.Diagnostic])),
+            str(said.get("instructions") or ""),
         )
 
     @property
@@ -60,6 +63,7 @@ class Place:
     diagnostics: tuple[Diagnostic, ...]
     root: Path | None
     ignore: tuple[str, ...]
+    instructions: str
 
     @classmethod
     def of(cls, ls: Server, asked: Asked) -> Place | None:
@@ -75,10 +79,20 @@ class Place:
             for one in asked.diagnostics
         )
         start, end = text.offset_at(asked.range.start), text.offset_at(asked.range.end)
-        return cls(document, start, end, tuple(diagnostics), root, ls.configuration.settings(root).ignore)
+        ignore = ls.configuration.settings(root).ignore
+        return cls(document, start, end, tuple(diagnostics), root, ignore, asked.instructions)
 
     def task(self, assistant: Assistant) -> Task:
         """Return the task of doing something here."""
         from codecompose_ls.assistants.task import Task
 
-        return Task(assistant, self.document, self.start, self.end, self.diagnostics, self.root, self.ignore)
+        return Task(
+            assistant,
+            self.document,
+            self.start,
+            self.end,
+            diagnostics=self.diagnostics,
+            root=self.root,
+            ignore=self.ignore,
+            instructions=self.instructions,
+        )

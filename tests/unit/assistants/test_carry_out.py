@@ -112,7 +112,7 @@ async def test_a_longer_code_may_have_a_longer_answer(root: Path) -> None:
 async def test_code_that_does_not_fit_is_said_so(root: Path) -> None:
     long = "def half():\n" + "    number()\n" * 500
     with pytest.raises(InputError, match=r"the code is 6,511 characters long, of which [\d,]+ would fit: select less"):
-        await run(task("improve", root, text=long), ScriptedChat(), budget=4000)
+        await run(task("improve", root, text=long), ScriptedChat(context=2000))
 
 
 @pytest.mark.parametrize(

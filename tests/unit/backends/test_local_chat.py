@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def chat(folder: Path) -> Iterator[LocalChat]:
-    chat = LocalChat(folder)
+    chat = LocalChat(folder, context=512)
     yield chat
     chat.close()
 
@@ -159,7 +159,7 @@ def test_a_template_in_a_file_of_its_own_is_one(folder: Path, tmp_path: Path) ->
     template = kind.pop("chat_template")
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(kind))
     (tmp_path / "chat_template.jinja").write_text(template)
-    on_disk.check_chat(tmp_path)
+    on_disk.chat_context(tmp_path)
 
 
 def test_torch_stays_out_of_the_process_that_asks() -> None:

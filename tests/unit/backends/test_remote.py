@@ -172,7 +172,7 @@ async def test_the_models_that_are_listed(server: HttpServer, client: Client) ->
 async def test_a_talk_is_masked_too(server: HttpServer, client: Client) -> None:
     said = {"choices": [{"delta": {"content": "hello\x1b"}, "finish_reason": "stop"}]}
     server.answers.append(stream(event(said)))
-    chat = RemoteChat(client, OpenAI(), name="chatty@host", model="chatty")
+    chat = RemoteChat(client, OpenAI(), name="chatty@host", model="chatty", context=8192)
     made = [piece async for piece in chat.chat([Message("user", f"explain '{TOKEN}'")], ASK, stop=NEVER)]
     assert [replace(piece, logprob=0) for piece in made] == [Piece("hello", finish="stop", model="chatty@host")]
     (asked,) = server.asked
