@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="where the team's events are: sqlite:///FILE, postgresql://USER@HOST/NAME (a file of SQLite)",
     )
+    parser.add_argument("--rollout", type=Path, metavar="FILE", help="the roll-out to run; of one server alone")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="the roll-out's record (in the data folder)")
+    parser.add_argument(
+        "--smallest-group", type=int, default=5, metavar="N", help="fewest people whose figures all may see (5)"
+    )
+    parser.add_argument("--open-metrics", action="store_true", help="give /metrics to anybody, without a token")
     parser.add_argument(
         "--model", action="append", metavar="NAME", help="serve this model only; may be given again (all there are)"
     )
@@ -47,6 +53,9 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     try:
         import fastapi  # noqa: F401
+        import jinja2  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import pygal  # noqa: F401
         import sqlalchemy  # noqa: F401
         import uvicorn
     except ModuleNotFoundError as error:
@@ -63,8 +72,16 @@ def run(args: argparse.Namespace) -> int:
     made_up = None if tokens else access.generated()
     shelf = DiskShelf(args.model, engine=args.engine, threads=args.threads)
     names, catalogue = [card.name for card in shelf.cards()], Catalogue(shelf)
-    team = Team(database.connect(args.database or database.default_url()))
-    app = create_app(catalogue, tokens or access.only(made_up or ""), team=team)
+    tokens = tokens or access.only(made_up or "")
+    team = Team(
+        database.connect(args.database or database.default_url()),
+        tokens,
+        smallest_group=args.smallest_group,
+        rollout_file=args.rollout,
+        record=args.record,
+        open_metrics=args.open_metrics,
+    )
+    app = create_app(catalogue, tokens, team=team)
     # Logs hold paths and status only: what is asked and answered stays out of them.
     config = uvicorn.Config(app, log_level=args.log_level, timeout_graceful_shutdown=2, ws="none", server_header=False)
     with listen(args.host, args.port) as listener:
@@ -83,6 +100,7 @@ def _say(args: argparse.Namespace, listener: socket.socket, made_up: str | None,
     name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     address = f"http://{name}:{port}"
     print(f"serving {', '.join(names)} on {address}")
+    print(f"what it is worth: {address}/dashboard; a team's editors send to it with telemetry_url = {address}")
     if made_up:
         print(f"token, for this run only: {made_up}")
     print(f"to complete with it: backend = codecompose, backend_url = {address}/v1, backend_model = {names[0]},")

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from codecompose_ls.errors import InputError
@@ -135,9 +137,6 @@ class Access:
             return
         person = self._tokens.person(Headers(scope=scope).get("authorization", ""))
         if person is None and self._sessions is not None and self._is_page(scope["path"]):
-            from fastapi.concurrency import run_in_threadpool
-            from starlette.responses import RedirectResponse
-
             person = await run_in_threadpool(self._sessions.person, HTTPConnection(scope))
             if person is None and scope["method"] in ("GET", "HEAD"):
                 await RedirectResponse(self._login, 303)(scope, receive, send)
@@ -150,7 +149,7 @@ class Access:
         await self._app(scope, receive, send)
 
     def _is_page(self, path: str) -> bool:
-        return any(path == page or path.startswith(f"{page}/") for page in self._pages)
+        return any(path == page or (page != "/" and path.startswith(f"{page}/")) for page in self._pages)
 
 
 def _parsed(line: str, number: int) -> tuple[str, Person]:

@@ -13,6 +13,7 @@ from codecompose_ls.service import chat, completions, faults, listing
 from codecompose_ls.service.access import Access, Tokens
 from codecompose_ls.service.catalogue import Catalogue
 from codecompose_ls.service.exchange import Exchange
+from codecompose_ls.service.team.observer import Observed
 
 if TYPE_CHECKING:
     from codecompose_ls.service.team.team import Team
@@ -47,5 +48,9 @@ def create_app(
     # The last one added is the first one asked.
     app.add_middleware(faults.LastResort)
     app.add_middleware(Exchange)
-    app.add_middleware(Access, tokens=tokens)
+    if team is None:
+        app.add_middleware(Access, tokens=tokens)
+    else:
+        app.add_middleware(Access, tokens=tokens, sessions=team.sessions, pages=team.pages, open_paths=team.open_paths)
+        app.add_middleware(Observed, observers=team.observers)
     return app

@@ -38,19 +38,24 @@ def today() -> date:
 
 
 def router(
-    source: Source, *, record: Path | None = None, smallest_group: int = 1, today: Callable[[], date] = today
+    source: Source,
+    *,
+    record: Path | None = None,
+    smallest_group: int | Callable[[Request], int] = 1,
+    today: Callable[[], date] = today,
 ) -> APIRouter:
     """Return the dashboard of a source.
 
-    `record` is the file of the roll-out's record, which need not exist. Figures of fewer users than `smallest_group`
-    are not shown. `today` is the day in UTC.
+    `record` is the file of the roll-out's record, which need not exist. Figures of fewer users than `smallest_group`,
+    which may depend on who asks, are not shown. `today` is the day in UTC.
     """
     routes = APIRouter(prefix=PATH)
 
     def view(request: Request) -> View:
         filters = Filters.read(request.query_params, today=today())
         buckets = source(since=filters.first, until=filters.until)
-        return View(buckets, filters, _entries(record) if record else (), smallest_group)
+        group = smallest_group(request) if callable(smallest_group) else smallest_group
+        return View(buckets, filters, _entries(record) if record else (), group)
 
     @routes.get("")
     def page(request: Request) -> Response:

@@ -16,6 +16,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("sqlalchemy")
 
 import uvicorn
+from sqlalchemy import Engine
 
 from codecompose_ls.service.access import Tokens
 from codecompose_ls.service.app import create_app
@@ -29,10 +30,11 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @contextmanager
-def serving(shelf: Shelf, *, team: Team | None = None) -> Iterator[str]:
+def serving(shelf: Shelf, *, database: Engine | None = None) -> Iterator[str]:
     """Serve on a free port; the value is the address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(Catalogue(shelf), Tokens([TOKEN]), team=team)
+    tokens = Tokens([TOKEN])
+    app = create_app(Catalogue(shelf), tokens, team=Team(database, tokens) if database is not None else None)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()

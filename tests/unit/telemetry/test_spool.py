@@ -19,7 +19,6 @@ from sqlalchemy import Engine, select
 
 from codecompose_ls.service.team import database
 from codecompose_ls.service.team.buckets import TeamSource
-from codecompose_ls.service.team.team import Team
 from codecompose_ls.telemetry.buckets import buckets
 from codecompose_ls.telemetry.database import connect, purge
 from codecompose_ls.telemetry.events import Event, Kind
@@ -80,7 +79,7 @@ def spool(path: Path) -> Spool:
 def team(tmp_path: Path) -> Iterator[tuple[str, Engine]]:
     """The address of a real service, and its database."""
     engine = database.connect(f"sqlite:///{tmp_path / 'team.sqlite3'}")
-    with serving(Script("a"), team=Team(engine)) as address:
+    with serving(Script("a"), database=engine) as address:
         yield address, engine
 
 

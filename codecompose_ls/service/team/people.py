@@ -1,0 +1,50 @@
+"""People: the figures by person, as CSV, for admins alone."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+
+from fastapi import APIRouter, Request, Response
+
+from codecompose_ls.service.access import Tokens
+from codecompose_ls.service.dashboard.router import today
+from codecompose_ls.service.dashboard.source import Source
+from codecompose_ls.service.faults import Fault
+from codecompose_ls.telemetry.metrics import breakdown
+
+PATH = "/people.csv"
+#: The last so many days, if nobody says otherwise.
+DAYS, MOST_DAYS = 28, 3_650
+
+_FIGURES = (
+    "requested", "shown", "accepted", "acceptance_rate", "percent_code_typed", "keystrokes_saved", "characters_retained"
+)  # fmt: skip
+
+
+def router(source: Source, tokens: Tokens, user_of: Callable[[str], str]) -> APIRouter:
+    """Return the table of everyone in a source; who has no token any more goes by their id."""
+    routes = APIRouter()
+
+    @routes.get(PATH)
+    def people(request: Request, days: int = DAYS) -> Response:
+        check_admin(request)
+        since = today() - timedelta(days=min(max(days, 1), MOST_DAYS) - 1)
+        names = {user_of(person.name): person.name for person in tokens.people}
+        table = StringIO()
+        rows = csv.writer(table)
+        rows.writerow(("person", *_FIGURES))
+        for user, figures in breakdown(source(since=since, until=None), by="user").items():
+            rows.writerow((names.get(user, user), *(getattr(figures, name) for name in _FIGURES)))
+        named = {"Content-Disposition": 'attachment; filename="people.csv"', "Cache-Control": "no-store"}
+        return Response(table.getvalue(), headers=named, media_type="text/csv")
+
+    return routes
+
+
+def check_admin(request: Request) -> None:
+    """Raises `Fault` for whoever is none."""
+    if not request.state.person.is_admin:
+        raise Fault(403, "only admins see this; a line of the token file makes one: TOKEN NAME admin", code="not_admin")

@@ -1,0 +1,126 @@
+"""The team's dashboard: behind a login, of groups alone but for admins, who alone see people."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+from io import StringIO
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.requests import HTTPConnection
+
+from codecompose_ls.service.access import Tokens
+from codecompose_ls.service.team import database
+from codecompose_ls.service.team.login import COOKIE, KEEP_S, DatabaseSessions
+from tests.sessions import session
+from tests.unit.service.team import PEOPLE, Service, token
+
+EVER = "?days=all"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    return Service(tmp_path)
+
+
+async def fill(service: Service, *names: str, language: str = "python") -> None:
+    for name in names:
+        await service.post(name, session(random.Random(name + language), suggestions=3, language=language))
+
+
+async def test_a_browser_is_sent_to_the_login_and_a_program_is_not(service: Service) -> None:
+    async with service.client() as client:
+        for path in ("/", "/dashboard", "/dashboard/csv/overview.csv", "/people.csv"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        for path in ("/v1/models", "/v1/rollout", "/metrics", "/dashboards"):
+            assert (await client.get(path)).status_code == 401
+        assert (await client.post("/logout")).status_code == 401
+        page = await client.get("/login")
+    assert (
+        page.status_code == 200
+        and 'type="password"' in page.text
+        and "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    )
+
+
+async def test_login_gives_a_cookie_that_opens_pages_and_nothing_else_until_logout(service: Service) -> None:
+    async with service.client() as client:
+        answer = await client.post("/login", data={"token": token("ben")})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie and token("ben") not in cookie
+        assert (await client.get("/dashboard")).status_code == 200
+        assert (await client.get("/")).headers["location"] == "/dashboard"
+        assert (await client.post("/v1/events", json={"events": []})).status_code == 401
+        assert (await client.get("/v1/models")).status_code == 401
+        kept = client.cookies[COOKIE]
+        assert (await client.post("/logout")).headers["location"] == "/login"
+        # The cookie itself is worth nothing any more, whoever has a copy of it.
+        client.cookies.set(COOKIE, kept)
+        assert (await client.get("/dashboard")).status_code == 303
+
+
+async def test_a_wrong_token_is_told_so(service: Service) -> None:
+    async with service.client() as client:
+        for given in ("", "<b>", token("nobody")):
+            answer = await client.post("/login", data={"token": given})
+            assert answer.status_code == 403 and "does not open the service" in answer.text
+            assert "set-cookie" not in answer.headers and "<b>" not in answer.text
+
+
+async def test_over_tls_the_cookie_stays_there(service: Service) -> None:
+    async with service.client() as client:
+        answer = await client.post("https://service/login", data={"token": token("ben")})
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+def test_whoever_loses_their_token_is_logged_out_and_so_is_everyone_after_a_month(service: Service) -> None:
+    cookie = service.team.sessions.begin(token("ben"))
+    assert cookie is not None
+
+    def may_enter(sessions: DatabaseSessions) -> bool:
+        scope = {"type": "http", "headers": [(b"cookie", f"{COOKIE}={cookie}".encode())]}
+        return sessions.person(HTTPConnection(scope)) is not None
+
+    later = database.now() + KEEP_S + 1
+    assert may_enter(DatabaseSessions(service.engine, service.tokens))
+    assert not may_enter(DatabaseSessions(service.engine, Tokens([f"{token('ann')} ann"])))
+    assert not may_enter(DatabaseSessions(service.engine, service.tokens, clock=lambda: later))
+
+
+async def test_figures_of_fewer_than_five_people_are_for_admins(service: Service) -> None:
+    await fill(service, *PEOPLE[1:5])
+    async with service.client("ben") as ben, service.client("ann") as ann:
+        assert "Figures of fewer than 5 people are not shown" in (await ben.get(f"/dashboard{EVER}")).text
+        overview = f"/dashboard/csv/overview.csv{EVER}"
+        assert shown(await ben.get(overview)) == 0 < shown(await ann.get(overview))
+        await fill(service, PEOPLE[5])
+        await fill(service, "ben", language="go")
+        assert shown(await ben.get(overview)) > 0
+        languages = f"/dashboard/csv/languages.csv{EVER}"
+        assert [row["language"] for row in rows(await ben.get(languages))] == ["python"]
+        assert {row["language"] for row in rows(await ann.get(languages))} == {"python", "go"}
+
+
+async def test_only_admins_see_people(service: Service) -> None:
+    await fill(service, "ben", "cho")
+    path = "/people.csv?days=3650"
+    async with service.client("ben") as ben, service.client("ann") as ann:
+        refusal = await ben.get(path)
+        assert (refusal.status_code, refusal.json()["error"]["code"]) == (403, "not_admin")
+        assert {row["person"] for row in rows(await ann.get(path))} == {"ben", "cho"}
+        everything = (await ben.get(f"/dashboard{EVER}")).text + (await ben.get("/metrics")).text
+    for name in ("ben", "cho"):
+        assert not re.search(rf"\b{name}\b", everything) and service.team.user_of(name) not in everything
+
+
+def rows(answer: httpx.Response) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(answer.text)))
+
+
+def shown(answer: httpx.Response) -> int:
+    return int(rows(answer)[0]["shown"])
