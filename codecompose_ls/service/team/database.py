@@ -85,6 +85,16 @@ session = Table(
     Column("token", Text, nullable=False),
     Column("until", Double, nullable=False),
 )
+#: Thumbs up or down; `themes` is a JSON list.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("received", Double, nullable=False, index=True),
+    *(Column(name, Text, nullable=False) for name in ("rating", "comment", "themes")),
+    *(Column(name, Text, nullable=False) for name in ("language", "model", "editor", "cohort")),
+)
 migration = Table("migration", metadata, Column("name", Text, primary_key=True))
 
 Migration = Callable[[Connection], object]
@@ -95,8 +105,12 @@ def m001_tables(connection: Connection) -> None:
     connection.execute(insert(setting).values(name="salt", value=secrets.token_hex(16)))
 
 
+def m002_feedback(connection: Connection) -> None:
+    feedback.create(connection, checkfirst=True)
+
+
 #: Only ever added to; each is applied once, and the database remembers which.
-MIGRATIONS: tuple[Migration, ...] = (m001_tables,)
+MIGRATIONS: tuple[Migration, ...] = (m001_tables, m002_feedback)
 
 
 def default_url() -> str:

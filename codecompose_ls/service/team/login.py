@@ -6,6 +6,7 @@ The cookie is a random number whose hash is in the database, so that all servers
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
 from codecompose_ls.service.access import Person, Tokens, fingerprint
 from codecompose_ls.service.team.database import now, reading, session
+
+logger = logging.getLogger(__name__)
 
 LOGIN, LOGOUT = "/login", "/logout"
 COOKIE = "codecompose"
@@ -58,8 +62,12 @@ class DatabaseSessions:
         if not cookie:
             return None
         wanted = select(session.c.token).where(session.c.id == fingerprint(cookie), session.c.until > self._clock())
-        with reading(self._engine) as database:
-            token = database.scalars(wanted).first()
+        try:
+            with reading(self._engine) as database:
+                token = database.scalars(wanted).first()
+        except SQLAlchemyError as error:
+            logger.error("nobody is known by a cookie: %s", type(error).__name__)
+            return None
         return self._tokens.owner(token) if token else None
 
     def end(self, cookie: str) -> None:

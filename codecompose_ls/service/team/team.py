@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from codecompose_ls.service import dashboard
 from codecompose_ls.service.access import OPEN_PATHS, Tokens
 from codecompose_ls.service.dashboard.router import PATH as DASHBOARD
-from codecompose_ls.service.team import database, entries, events, login, people, prometheus, rollout
+from codecompose_ls.service.team import database, entries, events, feedback, login, people, prometheus, rollout
 from codecompose_ls.service.team.allowance import Allowance
 from codecompose_ls.service.team.buckets import TeamSource
 from codecompose_ls.service.team.login import LOGIN, LOGOUT, DatabaseSessions
@@ -62,7 +62,7 @@ class Team:
         self.user_of: Callable[[str], str] = lru_cache(maxsize=4096)(partial(database.user_of, engine))
         self.open_paths = {*OPEN_PATHS, LOGIN, *((prometheus.PATH,) if open_metrics else ())}
         #: What a browser that has logged in may have.
-        self.pages = ("/", DASHBOARD, people.PATH, LOGOUT)
+        self.pages = ("/", DASHBOARD, people.PATH, feedback.PAGE, feedback.TABLE, LOGOUT)
         self._source = TeamSource(engine)
         self._prometheus = Prometheus(self._source, smallest_group=smallest_group)
         self._opentelemetry = OpenTelemetry() if is_wanted() else None
@@ -79,6 +79,7 @@ class Team:
             events.router(self.engine, self.user_of, allowance=self._allowance, entered=self._entered),
             rollout.router(self.rollout),
             login.router(self.sessions, home=DASHBOARD),
+            feedback.router(self.engine, self.user_of),
             people.router(self._source, self._tokens, self.user_of),
             self._prometheus.router(),
             dashboard.router(self._source, record=self._record, smallest_group=self._group),
