@@ -36,6 +36,12 @@ return table.concat(found)
 """
 
 
+PANEL = """
+local panel = vim.fn.bufnr('codecompose://answer')
+return vim.fn.bufwinid(panel) ~= -1 and table.concat(vim.api.nvim_buf_get_lines(panel, 0, -1, false), '\\n') or ''
+"""
+
+
 def program(suite: str) -> Path:
     """Neovim as a Debian release has it."""
     return ROOT / ".editors" / f"nvim-{suite}" / "bin" / "nvim"
@@ -95,6 +101,16 @@ class Neovim:
         """The buffer's text."""
         return str(self.lua("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')"))
 
+    def command(self, line: str) -> None:
+        """Type a command line."""
+        self.keys("Escape")
+        self.write(f":{line}")
+        self.keys("Enter")
+
+    def panel(self) -> str:
+        """The text of the split that answers appear in; empty unless it is open."""
+        return str(self.lua(PANEL) or "")
+
     def line(self) -> str:
         """The text of the cursor's line."""
         return str(self.lua("return vim.api.nvim_get_current_line()"))
@@ -120,11 +136,13 @@ class Neovim:
 
 
 @contextmanager
-def running(server: Server, file: Path, *, suite: str, ghost: str, home: Path) -> Iterator[Neovim]:
-    """Open `file` in its folder; `home` holds the sockets, so its path must be short."""
+def running(
+    server: Server, file: Path, *, suite: str, home: Path, ghost: str = "auto", **setup: object
+) -> Iterator[Neovim]:
+    """Open `file` in its folder; `home` holds the sockets, so its path must be short. The rest is given to `setup`."""
     home.mkdir(parents=True, exist_ok=True)
-    setup = {"cmd": server.command, "ghost": ghost}
-    quoted = {"plugin": json.dumps(str(PLUGIN)), "setup": json.dumps(json.dumps(setup))}
+    options = {"cmd": server.command, "ghost": ghost, **setup}
+    quoted = {"plugin": json.dumps(str(PLUGIN)), "setup": json.dumps(json.dumps(options))}
     (home / "init.lua").write_text(INIT % quoted, encoding="utf-8")
     (home / "tmux.conf").write_text(TERMINAL, encoding="utf-8")
     environment = server.environment | {f"XDG_{name}_HOME": str(home / name) for name in ("DATA", "CONFIG", "STATE")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -99,28 +100,13 @@ def test_switched_off_a_key_does_what_it_did_before(nvim: Neovim, server: Server
     assert server.counts()["requested"] == 0
 
 
-@one_way
-def test_the_selection_is_explained(nvim: Neovim) -> None:
-    nvim.keys("Escape", "dd", "k")  # without the line that has only begun it is Python
-    nvim.lua("""vim.lsp.buf.code_action({
-      apply = true,
-      filter = function(action) return action.kind == 'codecompose.explain' end,
-    })""")
-    until(lambda: "Basket" in str(nvim.lua(FLOATING)), "a window with the explanation")
-
-
-FLOATING = """
-for _, window in ipairs(vim.api.nvim_list_wins()) do
-  if vim.api.nvim_win_get_config(window).relative ~= '' then
-    return table.concat(vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window), 0, -1, false), '\\n')
-  end
-end
-"""
-
-
-@one_way
-def test_health_is_good(nvim: Neovim) -> None:
+@two_ways
+def test_health_is_good(nvim: Neovim, way: tuple[str, str]) -> None:
     nvim.keys("Escape")
     nvim.lua("vim.cmd.checkhealth('codecompose')")
-    until(lambda: "server:" in nvim.text(), "a report")
-    assert "ERROR" not in nvim.text() and "WARNING" not in nvim.text()
+    until(lambda: "chat model:" in nvim.text(), "a report")
+    report = nvim.text()
+    assert "ERROR" not in report and "WARNING" not in report
+    drawn = "vim.lsp.inline_completion" if way == NATIVE_0_12 else "extmarks"
+    for part in ("OK Neovim 0.1", drawn, "codecompose-ls", f"version: {version('codecompose-ls')}", "model 'base'"):
+        assert part in report

@@ -188,10 +188,10 @@ function M.listing(buf)
   return { command = 'codecompose.assistants', arguments = { { uri = vim.uri_from_bufnr(buf) } } }
 end
 
---- The assistants for a buffer, at once; none if the server takes longer than a moment.
+--- The assistants for a buffer; none if the server takes longer than a time in milliseconds.
 ---@return codecompose.Assistant[]
-function M.list(client, buf)
-  local answer = calls.request_sync(client, 'workspace/executeCommand', M.listing(buf), 1000, buf)
+function M.list(client, buf, timeout)
+  local answer = calls.request_sync(client, 'workspace/executeCommand', M.listing(buf), timeout, buf)
   return answer and answer.result or {}
 end
 

@@ -1,6 +1,9 @@
 --- :CodeCompose and what may follow it: a word of its own, or the name of an assistant.
 local M = {}
 
+--- How long the names of assistants are waited for, in milliseconds.
+local PATIENCE = 1000
+
 --- Run the server's program with other arguments, in a terminal.
 local function terminal(arguments)
   local codecompose = require('codecompose')
@@ -67,7 +70,7 @@ function M.complete(lead, line)
   local names = #before == 1 and vim.tbl_keys(own) or {}
   if #before == 1 or (#before == 2 and before[2] == 'assist') then
     local client = vim.lsp.get_clients({ name = 'codecompose', bufnr = 0 })[1]
-    for _, one in ipairs(client and require('codecompose.assist').list(client, vim.api.nvim_get_current_buf()) or {}) do
+    for _, one in ipairs(client and require('codecompose.assist').list(client, vim.api.nvim_get_current_buf(), PATIENCE) or {}) do
       names[#names + 1] = one.name
     end
   end

@@ -30,7 +30,7 @@ end
 local function check_chat(client)
   local buf = next(client.attached_buffers)
   local disabled, why, total = 0, '', 0
-  for _, one in ipairs(buf and require('codecompose.assist').list(client, buf) or {}) do
+  for _, one in ipairs(buf and require('codecompose.assist').list(client, buf, 10000) or {}) do
     total = total + 1
     if one.disabled ~= '' then
       disabled, why = disabled + 1, one.disabled
