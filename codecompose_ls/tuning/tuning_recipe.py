@@ -18,8 +18,8 @@ RATES: dict[str, float] = {
     "lora_autodev": 5e-5,
 }
 WIDTH = 2048
-#: Our own base, which Muon has trained at 0.003, learns best at such a rate again (docs/decisions/0009).
-OWN_RATES = RATES | {"custom": 2.5e-4, "l_eo": 5e-4, "l_ldb": 5e-4}
+#: Our own base, which Muon has trained at 0.003, bears more (docs/decisions/0015).
+OWN_RATES = RATES | {"custom": 1.25e-4, "l_eo": 1.25e-4, "l_ldb": 5e-4}
 LOSSES = ("all", "middle")
 SCHEDULES = ("cosine", "linear")
 
