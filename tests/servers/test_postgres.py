@@ -23,15 +23,17 @@ pytest.importorskip(
 from sqlalchemy import Engine, create_engine, func, select, text
 
 from codecompose_ls.errors import InputError
+from codecompose_ls.rollout.record import Record
 from codecompose_ls.service.team import database
 from codecompose_ls.service.team.buckets import TeamSource
 from codecompose_ls.service.team.database import events, person
-from codecompose_ls.service.team.entries import enter
+from codecompose_ls.service.team.entries import KEEP_DAYS, enter, forget
 from codecompose_ls.telemetry.events import Event
 from codecompose_ls.telemetry.ledger import Bucket
 from codecompose_ls.telemetry.wire import to_json
 from tests.servers.postgres import MissingPostgres, postgres
 from tests.sessions import local_sums, session
+from tests.unit.service.team import PEOPLE, Service, token
 
 TOKEN = "a-token-that-nobody-guesses"
 ANN, BOB = "a" * 24, "b" * 24
@@ -124,12 +126,39 @@ def test_servers_that_start_at_once_make_the_tables_once(url: str) -> None:
         engine.dispose()
 
 
+async def test_everything_else_of_the_service_works_on_it_too(url: str, tmp_path: Path) -> None:
+    rollout = tmp_path / "rollout.toml"
+    rollout.write_text(
+        '[experiments.eager]\nsettings = { eagerness = "high" }\nwaves = [{ percent = 50 }]\n'
+        "[experiments.eager.guard_rails]\nacceptance_rate = 0.02\n"
+    )
+    service = Service(tmp_path, url=url, rollout_file=rollout)
+    for name in PEOPLE:
+        await service.post(name, session(random.Random(name), suggestions=5))
+    async with service.client("ann") as admin, service.client() as browser:
+        assert (await admin.post("/v1/rollout/look")).status_code == 200
+        today = Record(tmp_path / "record.jsonl").today.isoformat()
+        assert (await admin.get("/v1/rollout")).text.endswith(f'status = "running"\nsince = {today}\n')
+        said = {"id": "a" * 32, "rating": "up", "comment": "quick\0", "themes": ["speed"]}
+        assert [(await admin.post("/v1/feedback", json=said)).json()["stored"] for _ in range(2)] == [1, 0]
+        assert (await admin.post(f"/feedback/{'a' * 32}", data={"themes": "latency"})).status_code == 303
+        assert "codecompose_people 0.0" in (await admin.get("/metrics")).text
+        assert len((await admin.get("/people.csv?days=3650")).text.splitlines()) == 1 + len(PEOPLE)
+        assert (await browser.post("/login", data={"token": token("ben")})).status_code == 303
+        assert ">Suggestions" in (await browser.get("/dashboard?days=all")).text
+        assert (await browser.post("/logout")).status_code == 303
+        assert (await browser.get("/dashboard")).status_code == 303
+    forget(service.engine, at=database.now() + (KEEP_DAYS + 1) * 86_400)
+    assert stored(service.engine) == 0
+    await service.team.close()
+
+
 def test_a_database_that_is_not_there_is_one_clear_line(server: str) -> None:
     with pytest.raises(InputError, match=r'--database postgresql\+psycopg://.*database "nowhere" does not exist'):
         database.connect(server.replace("/postgres?", "/nowhere?"))
 
 
-class Service:
+class Process:
     """`codecompose-ls serve` as a process of its own, with the team's database and no model."""
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -156,7 +185,7 @@ class Service:
         self.process.stdout.close()
 
 
-def hangs_up(service: Service, batch: list[Event]) -> None:
+def hangs_up(service: Process, batch: list[Event]) -> None:
     """Send a batch that gets no answer."""
     with pytest.raises(httpx.HTTPError):
         service.post(batch)
@@ -169,7 +198,7 @@ def test_a_server_that_is_killed_in_mid_batch_has_what_it_answered_for_and_a_res
     batches = [said[start : start + 25] for start in range(0, len(said), 25)]
     answered: list[list[Event]] = []
     engine = database.connect(url)
-    service = Service(url, tmp_path)
+    service = Process(url, tmp_path)
     assert service.post(batches[0])["stored"] == len(batches[0])
     answered.append(batches[0])
     # Somebody holds ann's row: the next batch is in its transaction, waiting, when the server dies.
@@ -186,7 +215,7 @@ def test_a_server_that_is_killed_in_mid_batch_has_what_it_answered_for_and_a_res
         sending.join()
     assert stored(engine) == sum(map(len, answered))
     # The client has no answer, and sends everything it is not sure of, and more, to a server that has come up since.
-    service = Service(url, tmp_path)
+    service = Process(url, tmp_path)
     for batch in batches:
         service.post(batch)
     service.kill()

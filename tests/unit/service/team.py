@@ -33,8 +33,8 @@ def token(name: str) -> str:
 class Service:
     """An application and its team; everyone of `PEOPLE` has a token, and ann is the admin."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self.engine = database.connect(f"sqlite:///{folder / 'team.sqlite3'}")
+    def __init__(self, folder: Path, *, url: str = "", **options: Any) -> None:
+        self.engine = database.connect(url or f"sqlite:///{folder / 'team.sqlite3'}")
         lines = [f"{token(name)} {name}{' admin' if name == 'ann' else ''}" for name in PEOPLE]
         self.tokens = Tokens(lines)
         self.team = Team(self.engine, self.tokens, record=folder / "record.jsonl", **options)
