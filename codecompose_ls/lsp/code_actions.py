@@ -51,6 +51,8 @@ async def code_action(ls: Server, params: lsp.CodeActionParams) -> list[lsp.Code
 
 async def resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
     """codeAction/resolve: compute the edit of what analysis does."""
+    if action.data is None:
+        return action  # it is whole, but VS Code asks for whatever has no edit
     if not isinstance(action.data, dict):
         raise JsonRpcInvalidParams("the action is not one that this server offered")
     asked = Asked.read(ls, action.data)

@@ -85,6 +85,12 @@ async def test_input_checks_are_computed_when_chosen(workspace: Path) -> None:
         assert "isinstance(name, str)" in edit["newText"]
 
 
+async def test_an_action_that_is_whole_is_resolved_as_it_is(session: Session, workspace: Path) -> None:
+    uri = await session.open(workspace / "whole.py", SOURCE, "python")
+    offered = (await actions(session, uri, SOURCE.index("return")))["Explain"]
+    assert await session.raw_request("codeAction/resolve", offered) == offered
+
+
 async def test_a_client_that_cannot_resolve_gets_the_edit_at_once(session: Session, workspace: Path) -> None:
     uri = await session.open(workspace / "eager.py", SOURCE, "python")
     offered = (await actions(session, uri, SOURCE.index("return")))["Add input checks"]
