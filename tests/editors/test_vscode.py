@@ -97,9 +97,18 @@ def test_moving_away_dismisses_it(before: dict[str, int], window: VSCode, server
     assert server.until_counted(before, dismissed=1)["accepted"] == 0
 
 
+def test_the_status_menu_opens_the_dashboard_in_a_terminal(window: VSCode) -> None:
+    window.from_status_menu("Open Dashboard")
+    until(lambda: "codecompose-ls dashboard" in window.terminal(), "the program to run in a terminal")
+
+
 def test_the_status_says_why_nothing_is_suggested(window: VSCode) -> None:
-    window.command("CodeCompose: Turn Suggestions On or Off")
+    window.from_status_menu("Pause Suggestions")
     until(lambda: "switched off" in window.status(), "the server to say that it is switched off")
+    window.from_status_menu("Resume Suggestions")
+    until(lambda: "switched off" not in window.status(), "suggestions to go on")
+    window.from_status_menu("Turn Off for 'python'")
+    until(lambda: "switched off for python" in window.status(), "the server to say so")
 
     window.profile.configure(command=["codecompose-ls-of-nowhere"])
     until(lambda: "'codecompose-ls-of-nowhere' was not found" in window.notification(), "advice on how to install it")

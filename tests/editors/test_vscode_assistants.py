@@ -30,7 +30,6 @@ def discounted(price: float, share: float) -> float:
     return price * (1 - share)
 '''
 SIGNATURE = 4
-CHECK = "    if price < 0:\n"
 END = event({"choices": [{"delta": {}, "finish_reason": "stop"}]}), b"data: [DONE]\n\n"
 
 
@@ -108,17 +107,25 @@ def test_an_edit_is_confirmed_in_the_preview(window: VSCode, artefacts: Path) ->
     window.at_end_of_line(SIGNATURE)
     window.command("CodeCompose: Add Input Checks")
     until(lambda: "Refactor Preview" in window.note(), "the edit to be offered")
+    window.preview().get_by_role("button", name="Discard").click()
+    until(lambda: "the editor did not make the edit" in window.note(), "the edit to be discarded")
+    assert "price < 0" not in window.code()
+
+    window.in_title("Apply Edit of Answer").click()
+    window.preview().locator(".monaco-list-row .monaco-checkbox, .monaco-list-row input").first.click()
     window.capture(artefacts / "vscode-edit-preview.png")
-    assert CHECK not in window.file.read_text()
-    window.confirm_edit()
-    until(lambda: window.note() == "By analysis; applied.", "the edit to be made")
+    window.preview().get_by_role("button", name="Apply").click()
+    until(lambda: window.note() == "Applied.", "the edit to be made")
+    assert "price < 0" in window.code()
+    assert window.in_title("Apply Edit of Answer").count() == 0
+
     window.press("Control+s")
-    until(lambda: CHECK in window.file.read_text(), "the file to be saved")
+    until(lambda: "    if price < 0:\n" in window.file.read_text(), "the file to be saved")
 
 
 def test_an_answer_is_shown_as_it_comes_and_is_data(window: VSCode, chat: Chat, artefacts: Path) -> None:
     go_on = asyncio.Event()
-    rest = said("bold</b>\n\n```python\nprice = 1\n```\n")
+    rest = said("bold</b> ![](https://localhost/x.png)\n\n```python\n# So it is.\n```\n")
     chat.will_say(said("It **takes off** a share. <b>not "), go_on, rest, *END)
     window.at_end_of_line(SIGNATURE)
     window.code_action("Explain")
@@ -126,13 +133,22 @@ def test_an_answer_is_shown_as_it_comes_and_is_data(window: VSCode, chat: Chat, 
     assert window.side_view().locator("strong").inner_text() == "takes off"
     window.capture(artefacts / "vscode-assistant.png")
     chat.go_on(go_on)
-    until(lambda: "price = 1" in window.answer(), "the rest")
-    until(lambda: "chatty" in window.note(), "it to end")
+    until(lambda: "chatty" in window.note(), "the answer to end")
+    assert "<b>not bold</b>" in window.answer()
+    assert window.side_view().locator("img").count() == 0
+    assert window.notification() == ""
+
+    window.in_title("Copy Answer").click()
+    until(lambda: window.clipboard().startswith("It **takes off** a share."), "the answer to be copied")
+    window.side_view().get_by_role("button", name="Insert at Cursor").click()
+    until(lambda: window.line().endswith("float:# So it is."), "the code to be inserted")
+    window.press("Control+z")
 
 
 def test_stopping_hangs_up_on_the_chat_model(window: VSCode, chat: Chat) -> None:
     chat.will_say(said("It goes on"), HANG)
-    window.command("CodeCompose: Explain")
+    window.at_end_of_line(SIGNATURE)
+    window.from_menu("CodeCompose", "Explain")
     until(lambda: window.answer() == "It goes on", "the first piece")
     window.in_title("Stop Answer").click()
     until(chat.server.left.is_set, "the server to hang up")

@@ -125,6 +125,14 @@ class VSCode:
         """The text of the cursor's line, without ghost text."""
         return self.page.evaluate(LINE).replace("\u00a0", " ")
 
+    def code(self) -> str:
+        """What is on the screen of the document."""
+        lines = self.page.locator(".monaco-editor .view-lines").first.inner_text()
+        return lines.replace("\u00a0", " ")
+
+    def clipboard(self) -> str:
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
+
     def type_until_ghost(self, text: str) -> str:
         """Wait, then type key by key, until something is suggested; returns the ghost text."""
         for key in ["", *text]:
@@ -148,8 +156,11 @@ class VSCode:
 
     def command(self, title: str) -> None:
         """Run a command from the palette."""
-        self.press("F1")
-        self.page.locator(".quick-input-widget input[type=text]").fill(f">{title}")
+        palette = self.page.locator(".quick-input-widget input[type=text]")
+        while not palette.is_visible():  # a list that is just closing swallows the key
+            self.press("F1")
+            seen(palette.is_visible, seconds=2)
+        palette.fill(f">{title}")
         self.page.locator(f"{CHOICES}.focused", has_text=title).wait_for()
         self.press("Enter")
 
@@ -178,11 +189,24 @@ class VSCode:
         """A button in the title of the side view."""
         return self.page.locator(f".sidebar .title-actions [aria-label^='{action}']")
 
-    def confirm_edit(self) -> None:
-        """Tick the first change in the refactor preview, and apply."""
-        preview = self.page.locator(".bulk-edit-panel")
-        preview.locator(".monaco-list-row input[type=checkbox], .monaco-list-row .monaco-checkbox").first.click()
-        preview.get_by_role("button", name="Apply").click()
+    def from_menu(self, *titles: str) -> None:
+        """Choose from the context menu of the cursor's line, and from the menus that it opens."""
+        self.press("Shift+F10")
+        for title in titles:
+            self.page.get_by_role("menuitem", name=title, exact=True).click()
+
+    def from_status_menu(self, title: str) -> None:
+        """Choose from the menu of our item in the status bar."""
+        self.page.locator(STATUS).click()
+        self.choices().filter(has_text=title).click()
+
+    def terminal(self) -> str:
+        """What is on the screen of the terminals."""
+        return "".join(self.page.locator(".xterm-rows").all_inner_texts()).replace("\u00a0", " ")
+
+    def preview(self) -> Locator:
+        """Where edits wait to be confirmed."""
+        return self.page.locator(".bulk-edit-panel")
 
     def is_ready(self) -> bool:
         """Whether the server has loaded its model: nothing turns in the status bar."""
@@ -212,7 +236,7 @@ def running(server: Server, file: Path, *, home: Path) -> Iterator[VSCode]:
         until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), "code-server to answer")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
-            page = browser.new_page(viewport={"width": 1100, "height": 640})
+            page = browser.new_page(viewport={"width": 1100, "height": 640}, permissions=["clipboard-read"])
             page.set_default_timeout(60_000)
             _open(page, port, file)
             yield VSCode(page, profile, file)

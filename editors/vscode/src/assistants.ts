@@ -73,11 +73,11 @@ export class Assistants {
 
     /** Let the user choose from all that there are for this document. */
     readonly pick = async (): Promise<void> => {
-        const { activeTextEditor: editor } = vscode.window;
-        if (!editor || !this.client?.isRunning()) return;
-        const uri = this.client.code2ProtocolConverter.asUri(editor.document.uri);
+        const [editor, client] = [vscode.window.activeTextEditor, this.reachable()];
+        if (!editor || !client) return;
+        const uri = client.code2ProtocolConverter.asUri(editor.document.uri);
         const params = { command: ASSISTANTS, arguments: [{ uri }] };
-        const listed: Listed[] = await this.client.sendRequest(ExecuteCommandRequest.type, params);
+        const listed: Listed[] = await client.sendRequest(ExecuteCommandRequest.type, params);
         const items = listed.map(({ name, title, kind, disabled }) => ({
             name,
             disabled,
@@ -94,10 +94,10 @@ export class Assistants {
 
     /** Ask about the selection of the active editor. */
     async ask(name: string): Promise<void> {
-        const { activeTextEditor: editor } = vscode.window;
-        if (!editor || !this.client?.isRunning()) return;
+        const [editor, client] = [vscode.window.activeTextEditor, this.reachable()];
+        if (!editor || !client) return;
         const { document, selection } = editor;
-        const { asUri, asRange, asDiagnostic } = this.client.code2ProtocolConverter;
+        const { asUri, asRange, asDiagnostic } = client.code2ProtocolConverter;
         const reported = vscode.languages.getDiagnostics(document.uri).filter(({ range }) => range.intersection(selection));
         await this.carryOut({
             name,
@@ -110,8 +110,8 @@ export class Assistants {
 
     /** Ask, and show the answer as it comes; whatever was asked before is cancelled. */
     async carryOut(asked: Asked): Promise<void> {
-        const { client, view } = this;
-        if (!client?.isRunning()) return;
+        const [view, client] = [this.view, this.reachable()];
+        if (!client) return;
         this.running?.cancel();
         const running = (this.running = new vscode.CancellationTokenSource());
         this.remember(undefined);
@@ -153,15 +153,24 @@ export class Assistants {
 
     /** Have an edit confirmed, and keep it if it is not made. */
     readonly applyEdit: ApplyEdit = async (params, next) => {
+        const { running } = this;
         const offer = async (): Promise<boolean> => {
-            this.view.show({ note: 'Tick what you want in the Refactor Preview, then apply it.', busy: false });
+            this.view.show({ note: 'Look at it in the Refactor Preview, tick what you want, and apply.', busy: false });
             const result = await next(params, new vscode.CancellationTokenSource().token);
             const applied = 'applied' in result && result.applied;
-            this.remember(applied ? undefined : offer);
+            // Something else may have been asked meanwhile.
+            if (this.running === running) this.remember(applied ? undefined : offer);
             return applied;
         };
         return { applied: await offer() };
     };
+
+    /** The client, if the server runs; otherwise the user is told. */
+    private reachable(): LanguageClient | undefined {
+        if (this.client?.isRunning()) return this.client;
+        void vscode.window.showWarningMessage('CodeCompose LS: the server is not running.');
+        return undefined;
+    }
 
     private remember(offer: typeof this.offer): void {
         this.offer = offer;

@@ -1,7 +1,8 @@
 /**
  * The page in the side view: an assistant's answer as it comes.
  *
- * Markdown comes from models, so it is data: no HTML of its own, no images, and the page's policy loads nothing from elsewhere.
+ * Markdown comes from models, so it is data: no HTML of its own, no images, links to the web alone (VS Code asks before it opens
+ * one), and the page's policy loads nothing from elsewhere.
  */
 import MarkdownIt from 'markdown-it';
 import type { Answer, FromPage, ToPage } from './messages';
@@ -10,6 +11,7 @@ declare function acquireVsCodeApi(): { postMessage(message: FromPage): void };
 
 const extension = acquireVsCodeApi();
 const markdown = new MarkdownIt({ html: false }).disable('image');
+markdown.validateLink = address => /^https?:/i.test(address);
 const fence = markdown.renderer.rules.fence!;
 markdown.renderer.rules.fence = (...block) =>
     `<div class="code">${fence(...block)}<button value="insert">Insert at Cursor</button> <button value="copy">Copy</button></div>`;
