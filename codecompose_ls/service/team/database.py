@@ -194,7 +194,8 @@ def _sqlite(address: Any) -> Engine:
 
     @event.listens_for(engine, "begin")
     def began(connection: Connection) -> None:
-        if connection.get_isolation_level() != "AUTOCOMMIT":
+        # One that only reads waits for nobody.
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

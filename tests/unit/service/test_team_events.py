@@ -112,6 +112,14 @@ async def test_a_database_in_trouble_is_a_503_and_nothing_of_the_batch_is_there(
     assert stored(service) == 0
 
 
+def test_whoever_reads_waits_for_no_writer(service: Service) -> None:
+    enter(service.engine, "ben", session(random.Random(1), suggestions=2))
+    before = sums(service)
+    with service.engine.begin() as connection:
+        database.lock(connection, "cho")
+        assert sums(service) == before
+
+
 def test_old_events_are_forgotten_and_their_figures_stay(service: Service) -> None:
     said = session(random.Random(2), suggestions=5)
     enter(service.engine, "ben", said)
