@@ -237,7 +237,7 @@ def running(server: Server, file: Path, *, home: Path) -> Iterator[VSCode]:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
             page = browser.new_page(viewport={"width": 1100, "height": 640}, permissions=["clipboard-read"])
-            page.set_default_timeout(60_000)
+            page.set_default_timeout(180_000)  # on a busy machine a window takes a minute
             _open(page, port, file)
             yield VSCode(page, profile, file)
             page.screenshot(path=home / "last.png")  # for whoever looks into a failure
@@ -249,7 +249,7 @@ def running(server: Server, file: Path, *, home: Path) -> Iterator[VSCode]:
 
 def _open(page: Page, port: int, file: Path) -> None:
     payload = quote(json.dumps([["openFile", f"vscode-remote://127.0.0.1:{port}{file}"]]))
-    page.goto(f"http://127.0.0.1:{port}/?folder={file.parent}&payload={payload}")
+    page.goto(f"http://127.0.0.1:{port}/?folder={file.parent}&payload={payload}", wait_until="commit")
     page.locator(".monaco-editor .view-line").first.wait_for()
     page.locator(STATUS).wait_for()
     page.locator(".monaco-editor .view-lines").click()
