@@ -223,10 +223,13 @@ def test_an_edit_is_made_when_it_is_confirmed(nvim: Neovim, suite: str, file: Pa
     nvim.keys("G")
     nvim.command("CodeCompose add-input-checks")
     until(lambda: "make this edit?" in nvim.screen(), "the question")
-    assert "+        if not isinstance(count, int)" in nvim.screen()
+    screen = nvim.screen()
+    # All of the difference, above the question.
+    assert "+        if not isinstance(count, int)" in screen and "+            raise TypeError" in screen
     nvim.capture(artefacts / f"nvim-{suite}-edit.svg")
     nvim.keys("1", "Enter")
     until(lambda: nvim.panel().endswith("**Applied.**"), "the edit to be made")
+    until(lambda: "by analysis: applied" in nvim.screen(), "the heading to say so")
     nvim.keys("q")
     until(lambda: name(nvim) == str(file), "the way back to the code")
     assert "        if not isinstance(count, int)" in nvim.text()

@@ -46,7 +46,8 @@ local function finish(run, err, result)
   if panel.is_empty() then
     panel.append(result.markdown)
   end
-  panel.head(('%s, by %s'):format(result.title, result.madeBy))
+  local outcome = result.applied and ': applied' or result.refusal ~= '' and ': not applied' or ''
+  panel.head(('%s, by %s%s'):format(result.title, result.madeBy, outcome))
   if result.applied then
     panel.note('**Applied.**')
   elseif result.refusal ~= '' then

@@ -111,7 +111,7 @@ function M.apply(_, params, context)
     if not run then
       return { applied = false } -- cancelled meanwhile
     end
-    panel.note(fenced(M.preview(edit, client.offset_encoding)))
+    panel.present(fenced(M.preview(edit, client.offset_encoding)))
     if not is_wanted(params.label or 'CodeCompose') or assist.running() ~= run then
       return { applied = false }
     end

@@ -18,6 +18,9 @@ local drawn = {}
 --- Neovim's own handler of answers for a buffer.
 ---@type table<integer, function>
 local handlers = {}
+--- Where the user has asked: what Neovim asks there by itself, 200 ms after the last key, must not take the answer away.
+---@type table<integer, table?>
+local invoked = {}
 --- Draws the items of the last answer, in another order.
 ---@type table<integer, fun(items: table[])>
 local redraw = {}
@@ -39,6 +42,9 @@ local function watch(client, on_drawn)
     end
     local place = Suggestion.place(buf)
     handlers[buf] = handler
+    if vim.deep_equal(invoked[buf], place) then
+      params.context.triggerKind = INVOKED
+    end
     local sent, id
     sent, id = request(self, method, params, function(err, result, context)
       pending = pending ~= id and pending or nil
@@ -86,7 +92,8 @@ end
 
 --- Ask now, for what would not show up by itself, too.
 function M.ask(client, buf)
-  if handlers[buf] then
+  invoked[buf] = Suggestion.place(buf)
+  if handlers[buf] then -- else Neovim is about to ask
     local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
     params.context = { triggerKind = INVOKED }
     client:request(METHOD, params, handlers[buf], buf)

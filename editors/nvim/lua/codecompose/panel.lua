@@ -2,6 +2,8 @@
 local M = {}
 
 local NAME = 'codecompose://answer'
+--- The lines at the bottom of the screen that a question takes, and some of the code above.
+local PROMPT = 8
 
 ---@type integer?
 local panel
@@ -87,12 +89,22 @@ function M.note(text)
   M.append((M.is_empty() and '' or last == '' and '\n' or '\n\n') .. text)
 end
 
-function M.is_empty()
-  return vim.api.nvim_buf_line_count(panel) == 1 and vim.api.nvim_buf_get_lines(panel, 0, 1, false)[1] == ''
+--- Write something of our own and show it from its beginning, as much of it as there is room for above a prompt.
+---@param text string
+function M.present(text)
+  local first = vim.api.nvim_buf_line_count(panel) + 1
+  M.note(text)
+  for _, window in ipairs(vim.fn.win_findbuf(panel)) do
+    local wanted = math.min(vim.api.nvim_buf_line_count(panel) - first + PROMPT, vim.o.lines - PROMPT)
+    vim.api.nvim_win_set_height(window, math.max(wanted, vim.api.nvim_win_get_height(window)))
+    vim.api.nvim_win_call(window, function()
+      vim.fn.winrestview({ topline = first, lnum = first, col = 0 })
+    end)
+  end
 end
 
-function M.is_open()
-  return panel ~= nil and #vim.fn.win_findbuf(panel) > 0
+function M.is_empty()
+  return vim.api.nvim_buf_line_count(panel) == 1 and vim.api.nvim_buf_get_lines(panel, 0, 1, false)[1] == ''
 end
 
 return M

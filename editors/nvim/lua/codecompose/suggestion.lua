@@ -27,7 +27,8 @@ end
 function Suggestion.new(items, client, buf)
   local item = items[1]
   local row, cursor = unpack(vim.api.nvim_win_get_cursor(0))
-  local self = setmetatable({ items = items, item = item, client = client, buf = buf, row = row - 1, column = cursor, replaced = '' }, Suggestion)
+  local self = setmetatable({ items = items, item = item, client = client, buf = buf }, Suggestion)
+  self.row, self.column, self.replaced = row - 1, cursor, ''
   if item.range then
     self.row = item.range.start.line
     local line = vim.api.nvim_buf_get_lines(buf, self.row, self.row + 1, false)[1] or ''
