@@ -52,21 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     try:
-        import fastapi  # noqa: F401
-        import jinja2  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import pygal  # noqa: F401
-        import sqlalchemy  # noqa: F401
         import uvicorn
+
+        from codecompose_ls.service import access
+        from codecompose_ls.service.app import create_app
+        from codecompose_ls.service.catalogue import Catalogue
+        from codecompose_ls.service.listener import listen
+        from codecompose_ls.service.shelf import DiskShelf
+        from codecompose_ls.service.team import database
+        from codecompose_ls.service.team.team import Team
     except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("codecompose_ls"):
+            raise
         raise MissingExtraError("serve", error.name or "fastapi") from error
-    from codecompose_ls.service import access
-    from codecompose_ls.service.app import create_app
-    from codecompose_ls.service.catalogue import Catalogue
-    from codecompose_ls.service.listener import listen
-    from codecompose_ls.service.shelf import DiskShelf
-    from codecompose_ls.service.team import database
-    from codecompose_ls.service.team.team import Team
 
     tokens = access.read_tokens(args.token_file)
     made_up = None if tokens else access.generated()
@@ -100,11 +98,13 @@ def _say(args: argparse.Namespace, listener: socket.socket, made_up: str | None,
     name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     address = f"http://{name}:{port}"
     print(f"serving {', '.join(names)} on {address}")
-    print(f"what it is worth: {address}/dashboard; a team's editors send to it with telemetry_url = {address}")
     if made_up:
         print(f"token, for this run only: {made_up}")
     print(f"to complete with it: backend = codecompose, backend_url = {address}/v1, backend_model = {names[0]},")
-    print("    and the token in CODECOMPOSE_API_KEY or the keyring", flush=True)
+    print("    and the token in CODECOMPOSE_API_KEY or the keyring")
+    print(
+        f"what it is worth: {address}/dashboard; a team's editors send to it with telemetry_url = {address}", flush=True
+    )
     if args.token_file is None and host not in ("127.0.0.1", "::1"):
         print(
             "codecompose-ls: warning: whoever reaches this address and has the token may ask; "
