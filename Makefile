@@ -13,7 +13,7 @@ demo: .venv/run ## watch real code being completed by the shipped model
 	@$(BIN)/codecompose-ls demo
 
 test: .venv/dev ## unit tests and the server over stdio
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 test-all: test test-edges ## everything
 
