@@ -120,6 +120,8 @@ def tune_at(repository: Path, replay: Replay, strategy: str, args: argparse.Name
             output=folder,
             tokens=args.tokens,
         )
+        if outcome.stopped == "interrupted":
+            raise KeyboardInterrupt
         size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
         facts = {
             "minutes": (time.monotonic() - began) / 60,
