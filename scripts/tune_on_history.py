@@ -3,8 +3,8 @@
     python -m scripts.tune_on_history REPOSITORY... --since 6m --strategies custom,lora --tokens 300000 --output DIR
 
 What `codecompose-ls tune` does before its gate, for several strategies and with more lines: each sees as many tokens of
-the project at T and of general code, and answers with and without the index. Prints the tables of docs/how-to/tune.md and
-keeps them as DIR/results.json. What is tuned or answered already is not done again.
+the project at T and of general code, and answers with and without the index. Prints the tables of docs/how-to/tune.md
+and keeps them as DIR/results.json. What is tuned or answered already is not done again.
 """
 
 from __future__ import annotations
