@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -30,11 +30,13 @@ class Tile(NamedTuple):
     note: str
 
 
-def render(view: View, *, today: date) -> str:
-    """Return the page as HTML."""
+def render(view: View, *, today: date, links: Mapping[str, str] | None = None, logout: str = "") -> str:
+    """Return the page as HTML; `links` by name, and where to log out, stand at its head."""
     overview, *others = (make(view) for make in PANELS.values())
     return _filled(
         "page.html",
+        links=links or {},
+        logout=logout,
         view=view,
         filters=view.filters,
         periods=[(label, view.filters.latest(days, today=today)) for days, label in PERIODS.items()],

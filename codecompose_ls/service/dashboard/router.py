@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timezone
 from pathlib import Path
 
@@ -43,11 +43,14 @@ def router(
     record: Path | None = None,
     smallest_group: int | Callable[[Request], int] = 1,
     today: Callable[[], date] = today,
+    links: Callable[[Request], Mapping[str, str]] = lambda request: {},
+    logout: str = "",
 ) -> APIRouter:
     """Return the dashboard of a source.
 
     `record` is the file of the roll-out's record, which need not exist. Figures of fewer users than `smallest_group`,
-    which may depend on who asks, are not shown. `today` is the day in UTC.
+    which may depend on who asks, are not shown. `today` is the day in UTC. `links` are where else this reader may go,
+    by name, and `logout` is where a form posted to logs them out.
     """
     routes = APIRouter(prefix=PATH)
 
@@ -57,10 +60,13 @@ def router(
         group = smallest_group(request) if callable(smallest_group) else smallest_group
         return View(buckets, filters, _entries(record) if record else (), group)
 
+    def drawn(request: Request) -> str:
+        return render(view(request), today=today(), links=links(request), logout=logout)
+
     @routes.get("")
     def page(request: Request) -> Response:
         try:
-            return HTMLResponse(render(view(request), today=today()), headers=HEADERS)
+            return HTMLResponse(drawn(request), headers=HEADERS)
         except CodeComposeError as error:
             return HTMLResponse(render_problem(str(error)), 400, headers=HEADERS)
 

@@ -82,7 +82,9 @@ class Team:
             feedback.router(self.engine, self.user_of),
             people.router(self._source, self._tokens, self.user_of),
             self._prometheus.router(),
-            dashboard.router(self._source, record=self._record, smallest_group=self._group),
+            dashboard.router(
+                self._source, record=self._record, smallest_group=self._group, links=_links, logout=LOGOUT
+            ),
             home,
         ]
 
@@ -115,3 +117,8 @@ class Team:
 
     def _group(self, request: Request) -> int:
         return 1 if request.state.person.is_admin else self._smallest_group
+
+
+def _links(request: Request) -> dict[str, str]:
+    """Return what else on the service a person may read."""
+    return {"Feedback": feedback.PAGE, "People as CSV": people.PATH} if request.state.person.is_admin else {}

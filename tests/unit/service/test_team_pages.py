@@ -64,6 +64,15 @@ async def test_login_gives_a_cookie_that_opens_pages_and_nothing_else_until_logo
         assert (await client.get("/dashboard")).status_code == 303
 
 
+async def test_the_dashboard_leads_to_what_its_reader_may_see(service: Service) -> None:
+    for name, is_admin in (("ben", False), ("ann", True)):
+        async with service.client() as client:
+            await client.post("/login", data={"token": token(name)})
+            page = (await client.get("/dashboard")).text
+            assert ('href="/feedback"' in page, 'href="/people.csv"' in page) == (is_admin, is_admin)
+            assert '<form method="post" action="/logout">' in page
+
+
 async def test_a_wrong_token_is_told_so(service: Service) -> None:
     async with service.client() as client:
         for given in ("", "<b>", token("nobody")):
