@@ -74,6 +74,11 @@ class TorchBackend:
         return self._engine.network.capacity - self._virtual_tokens
 
     @property
+    def context(self) -> int:
+        """Tokens that it takes when it chats, prompt and answer together."""
+        return self.capacity
+
+    @property
     def window_chars(self) -> tuple[int, int]:
         characters = max(0, self._budget - HEADER_TOKENS) * CHARACTERS_PER_TOKEN
         prefix = int(characters * PREFIX_SHARE)

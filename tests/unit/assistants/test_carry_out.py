@@ -103,7 +103,7 @@ async def test_an_endless_answer_ends(root: Path) -> None:
 
 
 async def test_a_longer_code_may_have_a_longer_answer(root: Path) -> None:
-    chat = ScriptedChat("")
+    chat = ScriptedChat("", context=32_768)
     await run(task("improve", root), chat)
     await run(task("improve", root, text="def half():\n" + "    number()\n" * 500), chat)
     assert chat.sampled[1].max_tokens - chat.sampled[0].max_tokens > 3000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -220,7 +219,13 @@ def test_a_file_that_changed_meanwhile_is_not_written(
 def test_an_interrupt_stops_cleanly(root: Path, chatty: Chatty) -> None:
     chatty.says("It halves", last=HANG)
     command = [sys.executable, "-m", "codecompose_ls", "assist", "explain", "half.py:5"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ) as process:
+    # Where the tests run in the background, a shell may have told them to ignore it.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.read(9) == b"It halves"
         process.send_signal(signal.SIGINT)
