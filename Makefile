@@ -17,8 +17,11 @@ test: .venv/dev ## unit tests and the server over stdio
 
 test-all: test test-edges ## everything
 
-test-edges: .venv/dev check editors servers ## style, types, every architecture, real editors, real model servers
-	@$(BIN)/python -m pytest tests/editors tests/browser tests/architectures tests/servers
+# Apart, for whatever drives a browser has an event loop of its own until its process ends.
+test-edges: .venv/dev check editors servers ## style, types, every architecture, real editors and browser, real servers
+	@$(BIN)/python -m pytest tests/architectures tests/servers
+	@$(BIN)/python -m pytest tests/editors
+	@$(BIN)/python -m pytest tests/browser
 
 check: .venv/dev ## style, types, import layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
