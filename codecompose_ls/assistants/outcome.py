@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import unified_diff as unified
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 #: Who did it where no model was asked.
 ANALYSIS = "analysis"
@@ -31,6 +29,9 @@ class FileEdit:
     @property
     def path(self) -> Path:
         """Where the file is, for a URI of one on disk."""
+        # The server imports this module when it starts, and HTTP comes with this one.
+        from urllib.request import url2pathname
+
         return Path(url2pathname(urlsplit(self.uri).path))
 
 
@@ -60,6 +61,8 @@ def results(edits: Iterable[FileEdit]) -> dict[Path, str]:
 
 def unified_diff(edits: Iterable[FileEdit], root: Path) -> str:
     """Return edits as `git apply` takes them, with paths as seen from `root`."""
+    from difflib import unified_diff as unified
+
     edits = list(edits)
     sources = {edit.path: edit for edit in edits}
     parts: list[str] = []
