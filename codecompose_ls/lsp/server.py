@@ -83,8 +83,8 @@ class Server(LanguageServer):
         self.counts_from_zero = False
         self._store: Store | None = None
         self._admissions: dict[Path | None, Admission] = {}
-        #: The document that was last touched, the folder it belongs to, and why it is left alone.
-        self._current = ""
+        #: Open documents, the last touched last; of that one, the folder it belongs to, and why it is left alone.
+        self._touched: dict[str, None] = {}
         self._root: Path | None = None
         self._refusal = ""
         #: What the engine said when it failed last.
@@ -142,13 +142,20 @@ class Server(LanguageServer):
         self.life.record = self._counted() if self.settings.telemetry else _uncounted
         self.team.configure(self.settings)
         roots = self.workspace.roots()
-        if not self._current:
+        if not self._touched:
             self._root = roots[0] if roots else None
         self.models.configure(self.settings, roots)
         self.chat.configure(self.settings)
         indexed = {root: _indexed(self.configuration.settings(root)) for root in roots}
         self.indexes.configure(indexed, outside=_indexed(self.settings))
-        if document := self.workspace.document(self._current):
+        self._tell_of_last_touched()
+
+    def _tell_of_last_touched(self) -> None:
+        document = self.workspace.document(next(reversed(self._touched), ""))
+        if document is None:
+            self._refusal = ""
+            self.refresh()
+        else:
             self.admits(document)
 
     async def prepare(self) -> None:
@@ -177,7 +184,9 @@ class Server(LanguageServer):
 
     def admits(self, document: Document) -> bool:
         """Return whether a document may be read at all; if not, the status says why."""
-        self._current, self._root = document.uri, self.root_of(document.uri)
+        self._touched.pop(document.uri, None)
+        self._touched[document.uri] = None
+        self._root = self.root_of(document.uri)
         self._refusal = self._refusal_of(document, self._root)
         self.refresh()
         self.configuration.report()
@@ -247,9 +256,9 @@ class Server(LanguageServer):
         self.indexes.closed(uri)
         for pipeline in self.models.pipelines:
             pipeline.closed(uri)
-        if uri == self._current:
-            self._current = self._refusal = ""
-            self.refresh()
+        self._touched.pop(uri, None)
+        # An editor opens and closes its own settings, say, while the user is elsewhere.
+        self._tell_of_last_touched()
 
     def warm(self, uri: str, offset: int) -> None:
         """Let the engine read what is around a cursor that has just landed; only the last landing counts."""

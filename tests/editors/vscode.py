@@ -31,6 +31,7 @@ SETTINGS = {
     "chat.disableAIFeatures": True,
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
     "telemetry.telemetryLevel": "off",
+    "terminal.integrated.gpuAcceleration": "off",  # so that its text can be read
     "workbench.startupEditor": "none",
     "workbench.secondarySideBar.defaultVisibility": "hidden",
 }
@@ -192,8 +193,9 @@ class VSCode:
     def from_menu(self, *titles: str) -> None:
         """Choose from the context menu of the cursor's line, and from the menus that it opens."""
         self.press("Shift+F10")
-        for title in titles:
-            self.page.get_by_role("menuitem", name=title, exact=True).click()
+        for title in titles:  # by key: a menu that has just opened lets a click pass
+            self.page.get_by_role("menuitem", name=title, exact=True).hover()
+            self.press("Enter")
 
     def from_status_menu(self, title: str) -> None:
         """Choose from the menu of our item in the status bar."""

@@ -106,6 +106,17 @@ async def test_switched_off_is_said_and_no_model_is_loaded_for_it(workspace: Pat
         await session.wait_for("didChangeStatus", lambda status: status["kind"] == "Error")
 
 
+async def test_it_tells_of_the_document_touched_before_when_the_last_one_is_closed(
+    session: Session, workspace: Path
+) -> None:
+    await session.open(workspace / "mine.py", HELLO, "python")
+    settings = await session.open(workspace / "settings.json", "{}", "json")
+    session.close(settings)
+    session.notify("workspace/didChangeConfiguration", {"settings": {"disabledLanguages": ["python"]}})
+    status = await session.wait_for("didChangeStatus", lambda status: status["kind"] == "Inactive")
+    assert status["message"] == "switched off for python by the setting 'disabled_languages'"
+
+
 async def test_the_same_status_is_never_sent_twice_in_a_row(session: Session, workspace: Path) -> None:
     uri = await session.open(workspace / "steady.py", HELLO, "python")
     for _ in range(5):

@@ -73,6 +73,7 @@ async def test_a_secret_cell_of_a_repository_that_is_no_workspace(session: Sessi
 
 
 async def test_the_status_is_normal_again_when_the_file_is_closed(session: Session, workspace: Path) -> None:
+    await session.open(workspace / "before.py", HELLO, "python")
     await refused(session, workspace / ".env", HELLO)
     session.close((workspace / ".env").as_uri())
     await session.wait_for(
