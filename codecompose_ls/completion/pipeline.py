@@ -13,18 +13,17 @@ from dataclasses import replace
 
 from codecompose_ls.backends.backend import Backend, Priority
 from codecompose_ls.completion.beside import Beside
-from codecompose_ls.completion.brackets import covered
-from codecompose_ls.completion.cache import Cache, Entry
-from codecompose_ls.completion.confidence import THRESHOLDS, Features, confidence
+from codecompose_ls.completion.confidence import Features, confidence
 from codecompose_ls.completion.debounce import Debounce
 from codecompose_ls.completion.flight import Ask, Flight
-from codecompose_ls.completion.given import Fate, Given
+from codecompose_ls.completion.given import Given
+from codecompose_ls.completion.known import Known
 from codecompose_ls.completion.scope import parser_for, scope_at
 from codecompose_ls.completion.stopping import Place, opening
 from codecompose_ls.completion.trigger import silence
 from codecompose_ls.completion.turn import Turn, View, view_of
 from codecompose_ls.settings import Settings
-from codecompose_ls.types import Answer, Clock, CompletionRequest, Context, Document, Sampling, Source, Suggestion
+from codecompose_ls.types import Answer, Clock, CompletionRequest, Context, Document, Sampling, Source
 
 #: A backend silent for so long is taken for hung.
 PATIENCE_MS = 10_000.0
@@ -53,10 +52,9 @@ class Pipeline:
         #: The backend's last failure in one line, for the status; empty again after a success.
         self.last_error = ""
         self._clock, self._sleep, self._patience_ms = clock, sleep, patience_ms
-        self._confidence = confidence
-        self._cache, self._debounce = Cache(), Debounce()
+        self._known = Known(settings, confidence)
+        self._debounce = Debounce()
         self._beside = beside or Beside()
-        self._given: dict[str, Given] = {}
         self._turns: dict[str, Turn] = {}
         self._flights: dict[str, Flight] = {}
         self._speculations: set[asyncio.Task[None]] = set()
@@ -68,7 +66,7 @@ class Pipeline:
         turn, uri = Turn(self._clock), request.document.uri
         try:
             view = self._view(request)
-            answer = self._known(view, turn)
+            answer = turn.answer(None, "off") if self._is_off(request.document) else self._known.answer(view, turn)
             if answer is None:
                 self._join(view, turn)
             self._supersede(uri)
@@ -91,7 +89,7 @@ class Pipeline:
 
     async def shown(self, suggestion_id: str) -> None:
         """Start generating what would follow if this suggestion were accepted; returns at once."""
-        on_screen = next((given for given in self._given.values() if given.entry.id == suggestion_id), None)
+        on_screen = self._known.on_screen(suggestion_id)
         if on_screen is not None and self.settings.speculate and not self._is_off(on_screen.document):
             task = asyncio.ensure_future(self._speculate(on_screen))
             self._speculations.add(task)
@@ -99,11 +97,11 @@ class Pipeline:
 
     def accepted(self, suggestion_id: str) -> None:
         """Take note that a suggestion has become text; what was prepared after it stays."""
-        self._retire(suggestion_id)
+        self._known.retire(suggestion_id)
 
     def dismissed(self, suggestion_id: str) -> None:
         """Forget a suggestion that was not wanted."""
-        self._retire(suggestion_id)
+        self._known.retire(suggestion_id)
 
     async def warm(self, document: Document, offset: int) -> None:
         """Let the backend read the window around a cursor that has just landed; never raises."""
@@ -126,16 +124,14 @@ class Pipeline:
         """Forget a document."""
         self._supersede(uri)
         self._stop(uri)
-        self._given.pop(uri, None)
-        self._cache.forget(uri)
+        self._known.forget(uri)
         self._beside.forget(uri)
 
     def configure(self, settings: Settings) -> None:
         """Answer by these settings from now on."""
         if settings != self.settings:
             self.settings = settings
-            self._cache.clear()
-            self._given.clear()
+            self._known.configure(settings)
 
     def swap(self, backend: Backend) -> None:
         """Ask another backend from now on, requests under way included; the old one is the caller's to close.
@@ -143,8 +139,7 @@ class Pipeline:
         What the old one said is forgotten, on the screen too: an answer is always the present backend's.
         """
         self.backend = backend
-        self._cache.clear()
-        self._given.clear()
+        self._known.clear()
         for uri in list(self._flights):
             self._stop(uri)
 
@@ -155,75 +150,6 @@ class Pipeline:
         for uri in {*self._turns, *self._flights}:
             self._supersede(uri)
             self._stop(uri)
-
-    # What is known already.
-
-    def _known(self, view: View, turn: Turn) -> Answer | None:
-        """Answer from what is switched off, on the screen or in the cache."""
-        if self._is_off(view.document):
-            return turn.answer(None, "off")
-        answer = self._typed_through(view, turn) or self._cached(view, turn)
-        if answer is None:
-            turn.lap("lookup")
-        return answer
-
-    def _typed_through(self, view: View, turn: Turn) -> Answer | None:
-        on_screen = self._given.get(view.document.uri)
-        if on_screen is None:
-            return None
-        fate = on_screen.fate(view.document, view.offset, tail=view.window.tail)
-        if fate is Fate.TYPED_THROUGH:
-            typed = on_screen.typed(view.document, view.offset)
-            source = Source.TYPED_THROUGH if typed else Source.CACHE
-            return self._give(on_screen.entry, view, turn, typed=typed, source=source, on_screen=on_screen)
-        del self._given[view.document.uri]
-        if fate is Fate.BACKSPACED:
-            self._cache.evict(on_screen.entry.id)
-        elif fate is Fate.DIVERGED:
-            self._cache.renew(on_screen.entry.id)
-        return None
-
-    def _cached(self, view: View, turn: Turn) -> Answer | None:
-        found = self._cache.find(view.key)
-        if found is None:
-            return None
-        entry, typed = found
-        if entry.text:
-            source = Source.TYPED_THROUGH if typed else Source.CACHE
-            return self._give(entry, view, turn, typed=typed, source=source)
-        return None if view.invoked else turn.answer(None, entry.reason)
-
-    def _give(
-        self, entry: Entry, view: View, turn: Turn, *, typed: str, source: Source, on_screen: Given | None = None
-    ) -> Answer | None:
-        """Answer with what an entry has left after what was typed; None when that is nothing.
-
-        An answer to an automatic request may be silence, unless the entry has been given before.
-        """
-        turn.lap("lookup")
-        left, tail = entry.after(typed), view.window.tail
-        text = left.text
-        cover = covered(text, tail=tail, prefix=view.window.prefix, language=view.document.language)
-        if text.strip() == tail[:cover].strip():
-            return None
-        confidence = self._confidence(left.features)
-        if on_screen is None:
-            if self._is_doubtful(left) and not view.invoked:
-                return turn.answer(None, "filtered:confidence")
-            self._cache.give(entry.id)
-            on_screen = Given.at(view.document, view.offset, left, tail=tail, covered=cover)
-        self._given[view.document.uri] = on_screen
-        suggestion = Suggestion(
-            id=entry.id,
-            text=(view.request.selected or "") + text,
-            offset=view.selected_start,
-            end=view.request.offset + cover,
-            source=source,
-            language=view.document.language,
-            model=entry.model,
-            confidence=confidence,
-        )
-        return turn.answer(suggestion)
 
     # What has to be generated.
 
@@ -300,7 +226,7 @@ class Pipeline:
             self.last_error = flight.error
         elif entry.reason not in ("cancelled", "diverged"):
             self.last_error = ""
-            self._cache.put(key, entry)
+            self._known.keep(key, entry)
 
     async def _landing(self, flight: Flight, view: View, turn: Turn, *, joined: bool) -> Answer | None:
         """Wait for a flight and answer with what came of it; None when it has to be asked again, and by ourselves."""
@@ -312,7 +238,7 @@ class Pipeline:
             return None if gone else turn.answer(None, "cancelled")
         if entry.text and entry.text.startswith(typed):
             source = Source.JOINED if joined else Source.ENGINE
-            answer = self._give(entry, view, turn, typed=typed, source=source)
+            answer = self._known.give(entry, view, turn, typed=typed, source=source)
         else:
             answer = None
         if answer is not None:
@@ -324,7 +250,7 @@ class Pipeline:
         """Fill the cache for the cursors that follow an acceptance, the nearest first, until one has a suggestion."""
         for document, offset in on_screen.next_cursors():
             view = self._view(CompletionRequest(document, offset))
-            entry = self._cache.get(view.key)
+            entry = self._known.of(view.key)
             if entry is None and not silence(view.window):
                 ask = await self._ask_for(view, priority=Priority.SPECULATE)
                 if document.uri in self._flights or ask.key.model != self.backend.model:
@@ -332,7 +258,7 @@ class Pipeline:
                 entry = await self._launch(ask).landed()
                 if entry is None or entry.reason in ("cancelled", "failed"):
                     return
-            if entry is not None and entry.text and not self._is_doubtful(entry):
+            if entry is not None and entry.text and not self._known.is_doubtful(entry):
                 return
 
     # Small things.
@@ -343,10 +269,6 @@ class Pipeline:
     def _is_off(self, document: Document) -> bool:
         return not self.settings.enabled or document.language in self.settings.disabled_languages
 
-    def _is_doubtful(self, entry: Entry) -> bool:
-        """Say whether an entry is too unsure to show up by itself, and has not been given yet."""
-        return not entry.is_given and self._confidence(entry.features) < THRESHOLDS[self.settings.eagerness]
-
     def _supersede(self, uri: str) -> None:
         turn = self._turns.pop(uri, None)
         if turn is not None and turn.task is not None:
@@ -356,8 +278,3 @@ class Pipeline:
         flight = self._flights.get(uri)
         if flight is not None:
             flight.stop()
-
-    def _retire(self, suggestion_id: str) -> None:
-        self._cache.evict(suggestion_id)
-        for uri in [uri for uri, on_screen in self._given.items() if on_screen.entry.id == suggestion_id]:
-            del self._given[uri]
