@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ASSIST, ASSISTANTS, EXPLAIN = "codecompose.assist", "codecompose.assistants", "codecompose.explain"
 #: The edit of a code action has been made.
 MADE, COUNT_TITLE = "codecompose.editMade", "Count the edit"
+#: An editor that gives no reason has asked its user.
+NOT_TAKEN = "you did not take the edit; it can be offered again"
 
 Json = dict[str, Any]
 
@@ -171,7 +173,9 @@ class _Errand:
             self._record(Kind.ASSIST_APPLIED)
         else:
             self._record(Kind.ASSIST_DISMISSED, reason="failed" if why else "rejected")
-        return applied, "" if applied else f"the editor did not make the edit{f': {why}' if why else ''}"
+        if applied:
+            return True, ""
+        return False, f"the editor could not make the edit: {why}" if why else NOT_TAKEN
 
     def _answer(self, outcome: Outcome | None, *, applied: bool = False, refusal: str = "") -> Json:
         markdown = outcome.markdown if outcome else ""

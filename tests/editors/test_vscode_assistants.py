@@ -108,7 +108,7 @@ def test_an_edit_is_confirmed_in_the_preview(window: VSCode, artefacts: Path) ->
     window.command("CodeCompose: Add Input Checks")
     until(lambda: "Refactor Preview" in window.note(), "the edit to be offered")
     window.preview().get_by_role("button", name="Discard").click()
-    until(lambda: "the editor did not make the edit" in window.note(), "the edit to be discarded")
+    until(lambda: "you did not take the edit" in window.note(), "the edit to be discarded")
     assert "price < 0" not in window.code()
 
     window.in_title("Apply Edit of Answer").click()

@@ -303,9 +303,9 @@ async def test_a_client_that_takes_no_edits_gets_the_text_and_the_reason(server:
 @pytest.mark.parametrize(
     ("verdict", "refusal"),
     [
-        ({"applied": False}, "the editor did not make the edit"),
-        ({"applied": False, "failureReason": "read-only"}, "the editor did not make the edit: read-only"),
-        (None, "the editor did not make the edit: the client's answer makes no sense"),
+        ({"applied": False}, "you did not take the edit; it can be offered again"),
+        ({"applied": False, "failureReason": "read-only"}, "the editor could not make the edit: read-only"),
+        (None, "the editor could not make the edit: the client's answer makes no sense"),
     ],
 )
 async def test_the_editor_says_whether_it_was_applied(
