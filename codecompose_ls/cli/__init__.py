@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "check the environment and the model, and say how to mend what is wrong",
     "bench": "measure latencies, and what the index of a folder costs, against the budgets",
     "telemetry": "print what the suggestions were worth",
+    "feedback": "print what you said of suggestions and assistants",
     "dashboard": "see what the suggestions were worth, as a page in the browser",
     "evaluate": "measure how well hidden lines, or those that a repository's history added, are completed",
     "serve": "serve the models over HTTP, in OpenAI's API",

@@ -10,6 +10,7 @@ from codecompose_ls.lsp import (
     completion,
     configuration,
     events,
+    feedback,
     inline_completion,
     log,
     synchronization,
@@ -44,6 +45,7 @@ def server(load: weights.Load = weights.load) -> Server:
     server.feature(events.DID_PARTIALLY_ACCEPT)(events.did_partially_accept)
     server.feature(events.DID_DISMISS)(events.did_dismiss)
     server.command(inline_completion.ACCEPTED)(events.accepted)
+    server.command(feedback.FEEDBACK)(feedback.feedback)
     server.command(assistants.ASSIST)(assistants.assist)
     server.command(assistants.ASSISTANTS)(assistants.assistants)
     server.command(assistants.MADE)(assistants.made)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: How long whoever gives feedback waits to hear that it has arrived.
+_PATIENCE_S = 5.0
+
 
 class Team:
     """Follows the service that the settings name."""
@@ -30,6 +33,7 @@ class Team:
         self._url = ""
         self._following: asyncio.Task[None] | None = None
         self._spool: Spool | None = None
+        self._has_spool = asyncio.Event()
 
     def configure(self, settings: Settings) -> None:
         """Follow the service that these settings name from now on."""
@@ -40,6 +44,26 @@ class Team:
         before, self._url = self._url, url
         self._following = asyncio.ensure_future(self._follow(url) if url else self._leave(before))
 
+    @property
+    def url(self) -> str:
+        """The address of the service that is followed, as the spool knows it; "" for none."""
+        from codecompose_ls.backends import address
+
+        try:
+            return address.check(self._url) if self._url else ""
+        except InputError:
+            return ""
+
+    async def send_feedback(self) -> None:
+        """Send what has just been kept; a service that does not answer soon gets it later."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._send_feedback(), _PATIENCE_S)
+
+    async def _send_feedback(self) -> None:
+        await self._has_spool.wait()
+        if self._spool is not None:
+            await asyncio.to_thread(self._spool.send_feedback_now)
+
     def close(self) -> None:
         """Leave off; what is not sent yet is sent by the next server."""
         if self._following is not None:
@@ -47,6 +71,7 @@ class Team:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+            self._has_spool.clear()
 
     async def _follow(self, url: str) -> None:
         from codecompose_ls.lsp import rollout
@@ -65,6 +90,7 @@ class Team:
 
         self._spool = Spool(default_path(), service, report=report)
         self._spool.start()
+        self._has_spool.set()
         await rollout.follow(self._ls, service)
 
     async def _leave(self, url: str) -> None:

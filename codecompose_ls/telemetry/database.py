@@ -1,4 +1,4 @@
-"""Database: the SQLite file of events, suggestions' states and sums, its schema and how it came about.
+"""Database: the SQLite file of events, suggestions' states, sums and feedback, its schema and how it came about.
 
 The schema is a list of named migrations that only grows; each is applied once, and the file remembers which. Events
 that an older version wrote, before the migration or beside a newer one, are entered when the file is opened next.
@@ -87,6 +87,31 @@ def m003_sent(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE sent (url TEXT PRIMARY KEY, number INTEGER NOT NULL)")
 
 
+@migration
+def m004_feedback(connection: sqlite3.Connection) -> None:
+    # `service` is the address that is to get it, "" for none; `themes` is a JSON list (feedback.py).
+    connection.execute(
+        """
+        CREATE TABLE feedback (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            at REAL NOT NULL,
+            rating TEXT NOT NULL,
+            comment TEXT NOT NULL,
+            about TEXT NOT NULL,
+            assistant TEXT NOT NULL,
+            language TEXT NOT NULL,
+            model TEXT NOT NULL,
+            editor TEXT NOT NULL,
+            cohort TEXT NOT NULL,
+            themes TEXT NOT NULL,
+            service TEXT NOT NULL,
+            sent INTEGER NOT NULL DEFAULT 0
+        )
+        """
+    )
+
+
 def default_path() -> Path:
     """Return where the user's database is."""
     return folders.data() / "telemetry.sqlite3"
@@ -149,7 +174,7 @@ def catch_up(connection: sqlite3.Connection) -> None:
 
 
 def purge(path: Path) -> int:
-    """Delete all events and sums, or a file that is no database of ours; return how many events there were.
+    """Delete all events, sums and feedback, or a file that is no database of ours; return how many events there were.
 
     A server that runs goes on counting, from nothing. Raises sqlite3.Error and OSError.
     """
@@ -159,7 +184,7 @@ def purge(path: Path) -> int:
         with closing(connect(path)) as connection:
             count = int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
             with Transaction(connection):
-                for table in ("event", "suggestion", "bucket", "sent"):
+                for table in ("event", "suggestion", "bucket", "sent", "feedback"):
                     connection.execute(f"DELETE FROM {table}")
             connection.execute(_GIVE_BACK)
             connection.execute("VACUUM")

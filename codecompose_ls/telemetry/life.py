@@ -80,6 +80,9 @@ class Life:
         self._typed = Typed(self.tell, timer=timer)
         self._model = ""
         self._client_tells = False
+        #: What was shown last, and what each assistant answered last.
+        self._shown: Suggested | None = None
+        self._assisted: dict[str, Event] = {}
 
     # What becomes of the documents.
 
@@ -217,6 +220,7 @@ class Life:
         if suggested.dwell is not None:
             suggested.dwell.cancel()
             suggested.dwell = None
+        self._shown = suggested
         if not suggested.shown:
             suggested.shown = True
             self.tell(suggested.event(Kind.SHOWN))
@@ -297,4 +301,18 @@ class Life:
 
     def tell(self, event: Event) -> None:
         """Record an event as this editor's and this cohort's."""
+        if event.kind is Kind.ASSISTED and event.source is not None:
+            self._assisted[event.source] = event
         self.record(replace(event, editor=self.editor, cohort=self.cohort))
+
+    # What feedback is about: language and model, "" for what is not known.
+
+    def suggestion(self, id: str | None = None) -> tuple[str, str]:
+        """Return where a suggestion came from; None is for the one shown last."""
+        suggested = self._shown if id is None else self._suggested.get(id)
+        return (suggested.language, suggested.model) if suggested else ("", self._model)
+
+    def assistant(self, name: str) -> tuple[str, str]:
+        """Return where an assistant's last answer came from."""
+        event = self._assisted.get(name)
+        return (event.language, event.model) if event else ("", "")

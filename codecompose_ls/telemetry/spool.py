@@ -1,8 +1,8 @@
-"""Spool: sends new events of the local database to the user's team service, at least once, off every road of a request.
+"""Spool: sends what is new in the local database to the user's team service, at least once, off a request's road.
 
 The database is the spool: it remembers the number of the last event that each service has answered for (`sent`), and
-what cannot be sent now is sent later, by this server or the next. Only what is recorded after a service was named goes
-there. A service in trouble costs the user nothing and is reported once.
+which feedback it still is to get (feedback.py). What cannot be sent now is sent later, by this server or the next. Only
+what is recorded after a service was named goes there. A service in trouble costs the user nothing and is reported once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from codecompose_ls.telemetry import entries
+from codecompose_ls.telemetry import entries, feedback
 from codecompose_ls.telemetry.database import Transaction, connect
 from codecompose_ls.telemetry.wire import to_json
 
@@ -32,7 +32,7 @@ PERIOD_S = 30.0
 BACK_OFF_S, LONGEST_S = 5.0, 900.0
 #: The events of one batch.
 MOST_EVENTS = 500
-PATH = "/v1/events"
+PATH, FEEDBACK_PATH = "/v1/events", "/v1/feedback"
 
 _CONNECT_S, _READ_S = 5.0, 30.0
 
@@ -105,7 +105,7 @@ class Spool:
                 if not batch:
                     break
                 try:
-                    self._post(client, [to_json(event) for _, event in batch])
+                    self._post(client, PATH, {"events": [to_json(event) for _, event in batch]})
                 except Refusal as refusal:
                     if not refusal.is_final:
                         raise
@@ -117,12 +117,34 @@ class Spool:
                 count, sent = count + len(batch), batch[-1][0]
                 self._limit = min(MOST_EVENTS, 2 * self._limit)
                 _remember(connection, self._service.url, sent)
+        self.send_feedback(client)
         return count
 
-    def _post(self, client: httpx.Client, batch: list[dict[str, object]]) -> None:
-        content = json.dumps({"events": batch}, separators=(",", ":"))
+    def send_feedback(self, client: httpx.Client) -> None:
+        """Send the feedback that the service is still to get; raises as `send` does."""
+        with closing(connect(self._path)) as connection:
+            for said in feedback.owed(connection, self._service.url):
+                if self._is_closed.is_set():
+                    break
+                is_taken = True
+                try:
+                    self._post(client, FEEDBACK_PATH, feedback.to_json(said))
+                except Refusal as refusal:
+                    if not refusal.is_final:
+                        raise
+                    is_taken = False
+                    logger.warning("feedback was refused and stays on this machine: %s", refusal)
+                feedback.settle(connection, said.id, sent=is_taken)
+
+    def send_feedback_now(self) -> None:
+        """Send feedback on the thread of whoever has just given it; what cannot be sent now is sent with the events."""
+        with self._client() as client, suppress(*_troubles()):
+            self.send_feedback(client)
+
+    def _post(self, client: httpx.Client, path: str, body: dict[str, object]) -> None:
+        content = json.dumps(body, separators=(",", ":"))
         headers = {"Content-Type": "application/json", **self._service.headers}
-        response = client.post(self._service.url + PATH, content=content, headers=headers)
+        response = client.post(self._service.url + path, content=content, headers=headers)
         if response.status_code == 200:
             return
         seconds = response.headers.get("retry-after", "")
@@ -134,23 +156,25 @@ class Spool:
             is_final=response.status_code in (400, 413, 422),
         )
 
-    def _work(self) -> None:
+    def _client(self) -> httpx.Client:
         import httpx
 
-        timeout = httpx.Timeout(_READ_S, connect=_CONNECT_S)
-        with httpx.Client(
-            timeout=timeout,
+        return httpx.Client(
+            timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S),
             transport=self._transport,
             trust_env=not self._service.is_local,
             # Where nothing is encrypted there are no certificates to read from disk.
             verify=self._service.url.startswith("https:"),
-        ) as client:
+        )
+
+    def _work(self) -> None:
+        with self._client() as client:
             wait_s = 0.0
             while not self._is_closed.wait(wait_s):
                 try:
                     self.send(client)
                     self._failures, wait_s = 0, PERIOD_S
-                except (Refusal, httpx.HTTPError, httpx.InvalidURL, sqlite3.Error, OSError, ValueError) as error:
+                except _troubles() as error:
                     wait_s = self._back_off(error)
 
     def _back_off(self, error: Exception) -> float:
@@ -180,6 +204,14 @@ def unfollow(path: Path) -> None:
     if path.exists():
         with closing(connect(path)) as connection:
             connection.execute("DELETE FROM sent")
+            connection.execute("UPDATE feedback SET service = '' WHERE NOT sent")
+
+
+def _troubles() -> tuple[type[Exception], ...]:
+    """Return what sending may raise."""
+    import httpx
+
+    return (Refusal, httpx.HTTPError, httpx.InvalidURL, sqlite3.Error, OSError, ValueError)
 
 
 def _remember(connection: sqlite3.Connection, url: str, number: int) -> None:

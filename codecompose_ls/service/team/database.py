@@ -94,6 +94,7 @@ feedback = Table(
     Column("received", Double, nullable=False, index=True),
     *(Column(name, Text, nullable=False) for name in ("rating", "comment", "themes")),
     *(Column(name, Text, nullable=False) for name in ("language", "model", "editor", "cohort")),
+    *(Column(name, Text, nullable=False, server_default="") for name in ("about", "assistant")),
 )
 migration = Table("migration", metadata, Column("name", Text, primary_key=True))
 
@@ -109,8 +110,15 @@ def m002_feedback(connection: Connection) -> None:
     feedback.create(connection, checkfirst=True)
 
 
+def m003_subject(connection: Connection) -> None:
+    there = {column["name"] for column in inspect(connection).get_columns("feedback")}
+    for name in ("about", "assistant"):
+        if name not in there:
+            connection.execute(text(f"ALTER TABLE feedback ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"))
+
+
 #: Only ever added to; each is applied once, and the database remembers which.
-MIGRATIONS: tuple[Migration, ...] = (m001_tables, m002_feedback)
+MIGRATIONS: tuple[Migration, ...] = (m001_tables, m002_feedback, m003_subject)
 
 
 def default_url() -> str:

@@ -37,7 +37,7 @@ MOST_AT_ONCE, A_SECOND = 60.0, 0.1
 MOST_ROWS = 500
 MOST_THEMES = 8
 
-_COLUMNS = ("day", "rating", "comment", "themes", "language", "model", "editor", "cohort")
+_COLUMNS = ("day", "rating", "comment", "themes", "about", "assistant", "language", "model", "editor", "cohort")
 
 
 def _storable(text: str) -> str:
@@ -58,6 +58,8 @@ class Feedback(BaseModel):
 
     id: str = Field(pattern="^[0-9a-f]{32}$")
     rating: Literal["up", "down"]
+    about: Literal["suggestion", "assistant", "server"] = "suggestion"
+    assistant: Name = ""
     comment: Annotated[str, Field(max_length=4_000), AfterValidator(_storable)] = ""
     themes: list[Theme] = Field([], max_length=MOST_THEMES)
     language: Name = ""
@@ -128,7 +130,7 @@ def _rows(engine: Engine) -> list[dict[str, Any]]:
         found = connection.execute(select(feedback).order_by(desc(feedback.c.received), feedback.c.id)).mappings().all()
     return [
         {
-            **{name: row[name] for name in ("id", "rating", "comment", "language", "model", "editor", "cohort")},
+            **{name: row[name] for name in ("id", *_COLUMNS) if name not in ("day", "themes")},
             "day": datetime.fromtimestamp(row["received"], timezone.utc).date().isoformat(),
             "themes": json.loads(row["themes"]),
         }

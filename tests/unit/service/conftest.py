@@ -30,9 +30,9 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @contextmanager
-def serving(shelf: Shelf, *, database: Engine | None = None) -> Iterator[str]:
-    """Serve on a free port; the value is the address."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def serving(shelf: Shelf, *, database: Engine | None = None, port: int = 0) -> Iterator[str]:
+    """Serve on a port, 0 being any that is free; the value is the address."""
+    listener = socket.create_server(("127.0.0.1", port))
     tokens = Tokens([TOKEN])
     app = create_app(Catalogue(shelf), tokens, team=Team(database, tokens) if database is not None else None)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))

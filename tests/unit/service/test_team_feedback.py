@@ -10,6 +10,11 @@ from uuid import uuid4
 
 import pytest
 
+pytest.importorskip("sqlalchemy")
+
+from sqlalchemy import text
+
+from codecompose_ls.service.team import database
 from tests.unit.service.team import Service
 
 HOSTILE = '=HYPERLINK("x")<script>alert(1)</script>\0\''
@@ -84,3 +89,17 @@ async def test_a_hostile_comment_is_text_on_the_page_and_in_a_spreadsheet(servic
     assert "script-src" not in page.headers["content-security-policy"]
     (row,) = await export(service)
     assert row["comment"].startswith("'=HYPERLINK")
+
+
+async def test_a_database_of_before_learns_what_feedback_is_about(service: Service) -> None:
+    assert await say(service, comment="old") == 1
+    with service.engine.begin() as connection:
+        for name in ("about", "assistant"):
+            connection.execute(text(f"ALTER TABLE feedback DROP COLUMN {name}"))
+        connection.execute(text("DELETE FROM migration WHERE name = 'm003_subject'"))
+    database.migrate(service.engine)
+    assert await say(service, comment="new", about="assistant", assistant="explain") == 1
+    assert {row["comment"]: (row["about"], row["assistant"]) for row in await export(service)} == {
+        "old": ("", ""),
+        "new": ("assistant", "explain"),
+    }
