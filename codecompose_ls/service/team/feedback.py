@@ -1,43 +1,32 @@
-"""Feedback: thumbs up or down with a comment, and a page where admins read, tag and export it.
+"""Feedback: the way in for everyone's thumbs and comments, and the team's book of them, which admins read.
 
-    POST /v1/feedback  {"id": 32 hexadecimal digits, "rating": "up" | "down", "comment": "...", "themes": ["latency"]}
-
-Tags are the themes of a thematic analysis (as in CodeCompose, Murali et al. 2024): whoever reads comments names them.
+POST /v1/feedback  {"id": 32 hexadecimal digits, "rating": "up" | "down", "comment": "...", "themes": ["latency"]}
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timezone
-from functools import cache
-from io import StringIO
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, urlencode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Request
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Engine, desc, insert, select, update
 
 from codecompose_ls.service.faults import Fault
+from codecompose_ls.service.feedback.router import MOST_OF_A_THEME, MOST_THEMES, theme_of
 from codecompose_ls.service.team.allowance import Allowance
 from codecompose_ls.service.team.database import feedback, lock, now, reading
-from codecompose_ls.service.team.login import HEADERS
-from codecompose_ls.service.team.people import check_admin
+from codecompose_ls.telemetry.feedback import MOST_CHARACTERS
+from codecompose_ls.telemetry.feedback import Feedback as Said
+from codecompose_ls.telemetry.wire import MOST_CHARACTERS as MOST_OF_A_NAME
 
-PATH, PAGE, TABLE = "/v1/feedback", "/feedback", "/feedback.csv"
+PATH = "/v1/feedback"
 #: Of one person: a burst, and so many a second in the long run.
 MOST_AT_ONCE, A_SECOND = 60.0, 0.1
-#: The page shows the latest of them; the export has all.
-MOST_ROWS = 500
-MOST_THEMES = 8
 
-_COLUMNS = ("day", "rating", "comment", "themes", "about", "assistant", "language", "model", "editor", "cohort")
+_COLUMNS = ("id", "rating", "comment", "about", "assistant", "language", "model", "editor", "cohort")
 
 
 def _storable(text: str) -> str:
@@ -45,12 +34,8 @@ def _storable(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _theme(text: str) -> str:
-    return " ".join(_storable(text).replace(",", " ").lower().split())
-
-
-Name = Annotated[str, Field(max_length=120), AfterValidator(_storable)]
-Theme = Annotated[str, Field(max_length=40), AfterValidator(_theme)]
+Name = Annotated[str, Field(max_length=MOST_OF_A_NAME), AfterValidator(_storable)]
+Theme = Annotated[str, Field(max_length=MOST_OF_A_THEME), AfterValidator(theme_of)]
 
 
 class Feedback(BaseModel):
@@ -60,7 +45,7 @@ class Feedback(BaseModel):
     rating: Literal["up", "down"]
     about: Literal["suggestion", "assistant", "server"] = "suggestion"
     assistant: Name = ""
-    comment: Annotated[str, Field(max_length=4_000), AfterValidator(_storable)] = ""
+    comment: Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_storable)] = ""
     themes: list[Theme] = Field([], max_length=MOST_THEMES)
     language: Name = ""
     model: Name = ""
@@ -68,8 +53,28 @@ class Feedback(BaseModel):
     cohort: Name = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TeamBook:
+    """Implements `Book` with the team's database; whose a comment is stays there."""
+
+    engine: Engine
+
+    def all(self) -> list[Said]:
+        wanted = select(feedback).order_by(desc(feedback.c.received), feedback.c.id)
+        with reading(self.engine) as connection:
+            found = connection.execute(wanted).mappings().all()
+        return [
+            Said(**{name: row[name] for name in _COLUMNS}, at=row["received"], themes=tuple(json.loads(row["themes"])))
+            for row in found
+        ]
+
+    def tag(self, id: str, themes: Sequence[str]) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(update(feedback).where(feedback.c.id == id).values(themes=json.dumps(themes)))
+
+
 def router(engine: Engine, user_of: Callable[[str], str], *, clock: Callable[[], float] = now) -> APIRouter:
-    """Return the way in for everyone, the page and its export for admins."""
+    """Return the way in."""
     routes = APIRouter()
     limits = Allowance(rate=A_SECOND, burst=MOST_AT_ONCE)
 
@@ -79,31 +84,6 @@ def router(engine: Engine, user_of: Callable[[str], str], *, clock: Callable[[],
         if wait_s := limits.take(name, 1):
             raise Fault(429, "too much at once; the rest later", code="rate_limit", retry_after_s=int(wait_s) + 1)
         return {"stored": _store(engine, user_of(name), said, at=clock())}
-
-    @routes.get(PAGE)
-    def page(request: Request, theme: str = "") -> Response:
-        check_admin(request)
-        rows = _rows(engine)
-        themes = Counter((one, row["rating"]) for row in rows for one in row["themes"] or ["untagged"])
-        counts = sorted({one: (themes[one, "up"], themes[one, "down"]) for one, _ in themes}.items())
-        chosen = [row for row in rows if not theme or theme in (row["themes"] or ["untagged"])][:MOST_ROWS]
-        html = _template().render(rows=chosen, counts=counts, theme=theme, action=PAGE)
-        return HTMLResponse(html, headers=HEADERS)
-
-    @routes.post(PAGE + "/{id}")
-    async def tag(request: Request, id: str) -> Response:
-        check_admin(request)
-        form = parse_qs((await request.body()).decode("utf-8", "replace"))
-        given = (_theme(one)[:40] for one in form.get("themes", [""])[0].split(","))
-        await run_in_threadpool(_tag, engine, id, [one for one in dict.fromkeys(given) if one][:MOST_THEMES])
-        shown = form.get("theme", [""])[0]
-        return RedirectResponse(f"{PAGE}?{urlencode({'theme': shown})}" if shown else PAGE, 303)
-
-    @routes.get(TABLE)
-    def table(request: Request) -> Response:
-        check_admin(request)
-        named = {"Content-Disposition": 'attachment; filename="feedback.csv"', "Cache-Control": "no-store"}
-        return Response(_csv(_rows(engine)), headers=named, media_type="text/csv")
 
     return routes
 
@@ -117,46 +97,3 @@ def _store(engine: Engine, user: str, said: Feedback, *, at: float) -> int:
         row = said.model_dump() | {"user": user, "received": at, "themes": json.dumps(said.themes)}
         connection.execute(insert(feedback).values(row))
     return 1
-
-
-def _tag(engine: Engine, id: str, themes: Sequence[str]) -> None:
-    with engine.begin() as connection:
-        connection.execute(update(feedback).where(feedback.c.id == id).values(themes=json.dumps(themes)))
-
-
-def _rows(engine: Engine) -> list[dict[str, Any]]:
-    """Return all feedback, the latest first; nobody is told whose it is."""
-    with reading(engine) as connection:
-        found = connection.execute(select(feedback).order_by(desc(feedback.c.received), feedback.c.id)).mappings().all()
-    return [
-        {
-            **{name: row[name] for name in ("id", *_COLUMNS) if name not in ("day", "themes")},
-            "day": datetime.fromtimestamp(row["received"], timezone.utc).date().isoformat(),
-            "themes": json.loads(row["themes"]),
-        }
-        for row in found
-    ]
-
-
-def _csv(rows: Iterable[dict[str, Any]]) -> str:
-    text = StringIO()
-    lines = csv.writer(text)
-    lines.writerow(_COLUMNS)
-    for row in rows:
-        values = row | {"themes": ", ".join(row["themes"])}
-        lines.writerow(_inert(str(values[name])) for name in _COLUMNS)
-    return text.getvalue()
-
-
-def _inert(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.get_template("feedback.html")

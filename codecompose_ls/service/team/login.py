@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
 from codecompose_ls.service.access import Person, Tokens, fingerprint
+from codecompose_ls.service.headers import NO_SCRIPT
 from codecompose_ls.service.team.database import now, reading, session
 
 logger = logging.getLogger(__name__)
@@ -30,14 +31,6 @@ COOKIE = "codecompose"
 KEEP_S = 30 * 86_400
 
 _PAGE = (Path(__file__).parent / "login.html").read_text(encoding="utf-8")
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 class DatabaseSessions:
@@ -107,4 +100,4 @@ def router(sessions: DatabaseSessions, *, home: str) -> APIRouter:
 
 def _page(problem: str, *, status: int = 200) -> Response:
     said = f'<p role="alert">{problem}</p>' if problem else ""
-    return HTMLResponse(_PAGE.replace("{problem}", said), status, headers=HEADERS)
+    return HTMLResponse(_PAGE.replace("{problem}", said), status, headers=NO_SCRIPT)

@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from codecompose_ls.service import dashboard
 from codecompose_ls.service.access import OPEN_PATHS, Tokens
 from codecompose_ls.service.dashboard.router import PATH as DASHBOARD
+from codecompose_ls.service.feedback import router as comments
 from codecompose_ls.service.team import database, entries, events, feedback, login, people, prometheus, rollout
 from codecompose_ls.service.team.allowance import Allowance
 from codecompose_ls.service.team.buckets import TeamSource
@@ -62,7 +63,7 @@ class Team:
         self.user_of: Callable[[str], str] = lru_cache(maxsize=4096)(partial(database.user_of, engine))
         self.open_paths = {*OPEN_PATHS, LOGIN, *((prometheus.PATH,) if open_metrics else ())}
         #: What a browser that has logged in may have.
-        self.pages = ("/", DASHBOARD, people.PATH, feedback.PAGE, feedback.TABLE, LOGOUT)
+        self.pages = ("/", DASHBOARD, people.PATH, comments.PAGE, comments.TABLE, LOGOUT)
         self._source = TeamSource(engine)
         self._prometheus = Prometheus(self._source, smallest_group=smallest_group)
         self._opentelemetry = OpenTelemetry() if is_wanted() else None
@@ -80,6 +81,7 @@ class Team:
             rollout.router(self.rollout),
             login.router(self.sessions, home=DASHBOARD),
             feedback.router(self.engine, self.user_of),
+            comments.router(feedback.TeamBook(self.engine), check=people.check_admin),
             people.router(self._source, self._tokens, self.user_of),
             self._prometheus.router(),
             dashboard.router(
@@ -121,4 +123,4 @@ class Team:
 
 def _links(request: Request) -> dict[str, str]:
     """Return what else on the service a person may read."""
-    return {"Feedback": feedback.PAGE, "People as CSV": people.PATH} if request.state.person.is_admin else {}
+    return {"Feedback": comments.PAGE, "People as CSV": people.PATH} if request.state.person.is_admin else {}
