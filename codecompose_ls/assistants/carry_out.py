@@ -1,4 +1,4 @@
-"""Carry out a task: ask the chat model or, without one, analyse; edits are checked before they are offered."""
+"""Carry out a task: ask the chat model or, where none answers, analyse; edits are checked before they are offered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from codecompose_ls.assistants.reply import Unfit, without_thoughts
 from codecompose_ls.assistants.task import Task
 from codecompose_ls.backends.chat import Chat
 from codecompose_ls.backends.dialect import Message
-from codecompose_ls.errors import Cancelled, InputError
+from codecompose_ls.errors import Cancelled, CodeComposeError, InputError
 from codecompose_ls.index.snippets import Find
 from codecompose_ls.types import Sampling, Stop
 
@@ -25,6 +25,8 @@ CHARACTERS_PER_TOKEN = 2
 #: Tokens of an answer; one that rewrites code gets more for more code. A token has no more characters than this.
 ANSWER_TOKENS, TOKENS_PER_CHARACTER = 2048, 0.5
 _CHARACTERS_PER_TOKEN = 16
+#: Gets every piece of an answer as it comes, and who says it.
+Show = Callable[[str, str], None]
 SET_UP = "needs a chat model: set 'chat' in your settings (docs/how-to/assistants.md)"
 
 
@@ -38,23 +40,47 @@ async def carry_out(
     *,
     chat: Chat | None,
     stop: Stop,
-    show: Callable[[str], None],
+    show: Show,
     find: Find | None = None,
+    absent: str = "",
 ) -> Outcome:
-    """Return what came of a task; `show` gets every piece of the answer as it comes.
+    """Return what came of a task.
 
-    Without a chat model analysis does what it can, for Python; anything else raises `InputError`. `find` looks into
-    an index for definitions. Raises what the chat model raises, and `Cancelled` when `stop` was set; cancelling the
-    coroutine stops the generation, too.
+    Without a chat model (`absent`: why one that is set up cannot be asked) analysis does what it can, for Python;
+    anything else raises `InputError`. Analysis stands in, too, for a model that fails before it has said anything.
+    `find` looks into an index for definitions. Otherwise raises what the chat model raises, and `Cancelled` when `stop`
+    was set; cancelling the coroutine stops the generation, too.
     """
+    needed = needs_chat(task.assistant, task.document.language)
     if chat is None:
-        if reason := needs_chat(task.assistant, task.document.language):
-            raise InputError(f"'{task.assistant.name}' {reason}")
-        outcome = await asyncio.to_thread(analyse, task)
-        if stop.is_set():
-            raise Cancelled
-        show(outcome.markdown)
-        return outcome
+        if needed:
+            raise InputError(f"'{task.assistant.name}' {needed}")
+        return await _analysed(task, why=absent, stop=stop, show=show)
+    is_heard = False
+
+    def hear(text: str) -> None:
+        nonlocal is_heard
+        is_heard = is_heard or bool(text)
+        show(text, chat.model)
+
+    try:
+        return await _answered(task, chat, stop=stop, show=hear, find=find)
+    except CodeComposeError as error:
+        # What is asked of the wrong code is for the user to mend.
+        if needed or is_heard or isinstance(error, InputError):
+            raise
+        return await _analysed(task, why=str(error), stop=stop, show=show)
+
+
+async def _analysed(task: Task, *, why: str, stop: Stop, show: Show) -> Outcome:
+    outcome = await asyncio.to_thread(analyse, task, why=why)
+    if stop.is_set():
+        raise Cancelled
+    show(outcome.markdown, outcome.made_by)
+    return outcome
+
+
+async def _answered(task: Task, chat: Chat, *, stop: Stop, show: Callable[[str], None], find: Find | None) -> Outcome:
     given = await asyncio.to_thread(gather, task, find=find, budget=CHARACTERS_PER_TOKEN * chat.context)
     max_tokens = min(_longest(given), chat.context // 2)
     answer, whole = await _ask(chat, fill(task.assistant, given.values), max_tokens, stop=stop, show=show)

@@ -1,4 +1,4 @@
-"""Explain selected Python by analysis: an outline in Markdown, with no model asked and nothing guessed."""
+"""Explain selected Python by analysis: an outline in Markdown, with nothing guessed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from codecompose_ls.assistants.behaviour import Behaviour, behaviour, dotted
+from codecompose_ls.assistants.outcome import origin
 from codecompose_ls.assistants.selection import Selection, Unparsable, one_line, select
 
 if TYPE_CHECKING:
@@ -17,27 +18,28 @@ if TYPE_CHECKING:
 #: Longer lists end in "and N more", longer expressions in "...".
 _MOST_ITEMS = 12
 _MOST_CHARACTERS = 60
-_ORIGIN = "*Outlined by static analysis of this file alone; no model was asked.*"
+_HOW = "outlined by static analysis of this file alone"
 
 
-def explain(source: str, start: int, end: int) -> str:
+def explain(source: str, start: int, end: int, *, why: str = "") -> str:
     """Outline the innermost function or class around the selection, or else the selected part of the module.
 
-    Offsets are code points. Text that does not parse is answered with the line where the parser stopped.
+    Offsets are code points. Text that does not parse is answered with the line where the parser stopped. `why` is what
+    kept a chat model from it.
     """
     import libcst as cst
 
     try:
         selection = select(source, start, end)
     except Unparsable as error:
-        return f"Nothing to outline: {error}.\n"
+        return f"Nothing to outline: {error}.\n" + f"\n{origin('by static analysis', why=why)}\n" * bool(why)
     if isinstance(selection.definition, cst.FunctionDef):
         lines = _function(selection, selection.definition)
     elif isinstance(selection.definition, cst.ClassDef):
         lines = _class(selection, selection.definition)
     else:
         lines = _module(selection, *sorted((start, end)))
-    return "\n".join([*lines, "", _ORIGIN, ""])
+    return "\n".join([*lines, "", origin(_HOW, why=why), ""])
 
 
 def _function(selection: Selection, function: cst.FunctionDef) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-#: Who did it where no model was asked.
+#: Who did it where no model was asked, or none has answered.
 ANALYSIS = "analysis"
 
 
@@ -48,6 +48,19 @@ class Outcome:
     made_by: str = ANALYSIS
     #: One line about the edits, for whoever has to confirm them.
     description: str = ""
+    #: One line that says why analysis did what a chat model was asked for.
+    notice: str = ""
+
+
+def unanswered(why: str) -> str:
+    """Say what became of a chat model that was to be asked."""
+    return f"the chat model did not answer: {why}"
+
+
+def origin(how: str, *, why: str = "") -> str:
+    """Return the line that says `how` analysis has done something; `why` is what kept the chat model from it."""
+    said = f"{unanswered(why)}; {how}." if why else f"{how}; no model was asked."
+    return f"*{said[0].upper()}{said[1:]}*"
 
 
 def results(edits: Iterable[FileEdit]) -> dict[Path, str]:

@@ -98,7 +98,7 @@ class Client:
                         if piece.finish:
                             await drain(answer)
                             return
-                raise self._failures.unfinished()
+                raise self._failures.unfinished() if heard else self._failures.nonsense()
         except BackendError as error:
             heard = False
             self.notice = str(error)

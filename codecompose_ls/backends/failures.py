@@ -47,6 +47,9 @@ class Failures:
     def unfinished(self) -> BackendError:
         return BackendError(f"{self._server} stopped in the midst of its answer")
 
+    def nonsense(self) -> BackendError:
+        return BackendError(f"{self._server} answers nonsense: what it sends is no answer")
+
     def refusal(self, response: httpx.Response, path: str, message: str) -> Refused:
         """Why it has not answered with 200."""
         status, message = response.status_code, self._shown(message)

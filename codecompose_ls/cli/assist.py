@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codecompose_ls.cli.complete import read, root_of
-from codecompose_ls.errors import InputError
+from codecompose_ls.errors import CodeComposeError, InputError
 from codecompose_ls.languages import language_of
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ def _trust(folder: str | None) -> int:
 def _assist(args: argparse.Namespace) -> int:
     from codecompose_ls.assistants.library import library
     from codecompose_ls.assistants.outcome import results
-    from codecompose_ls.backends.connect import connect_chat
 
     asked = args.where or "."
     path = Path(asked if Path(asked).is_dir() else _parsed(asked)["path"]).expanduser().resolve()
@@ -119,8 +118,7 @@ def _assist(args: argparse.Namespace) -> int:
     found = library(root)
     assistant = found.find(args.name)
     task = _task(assistant, asked, root, settings, problem=args.problem, instructions=args.say)
-    chat = connect_chat(settings)
-    outcome = asyncio.run(_carried_out(task, chat, settings, stream=not args.json))
+    outcome = asyncio.run(_carried_out(task, settings, stream=not args.json))
     if args.apply:
         for edit in outcome.edits:
             _check_unchanged(edit)
@@ -194,18 +192,19 @@ def _span(match: re.Match[str], path: Path, text: str) -> tuple[int, int]:
     return start, end
 
 
-async def _carried_out(task: Task, chat: Chat | None, settings: Settings, *, stream: bool) -> Outcome:
+async def _carried_out(task: Task, settings: Settings, *, stream: bool) -> Outcome:
     from codecompose_ls.assistants.carry_out import carry_out
 
-    def show(piece: str) -> None:
+    def show(piece: str, _: str) -> None:
         if stream:
             # The answer of an assistant that edits is for reading along; what counts is the diff.
             out = sys.stderr if task.assistant.edits else sys.stdout
             print(piece, end="", flush=True, file=out)
 
-    stop = threading.Event()
+    (chat, absent), stop = _chat(task, settings), threading.Event()
+    find = _find(task, settings) if chat else None
     try:
-        return await carry_out(task, chat=chat, stop=stop, show=show, find=_find(task, settings) if chat else None)
+        return await carry_out(task, chat=chat, stop=stop, show=show, find=find, absent=absent)
     finally:
         stop.set()
         if chat is not None:
@@ -213,6 +212,19 @@ async def _carried_out(task: Task, chat: Chat | None, settings: Settings, *, str
             # What closes connections is a task of its own.
             await asyncio.sleep(0)
             await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+
+def _chat(task: Task, settings: Settings) -> tuple[Chat | None, str]:
+    """Return the chat model; where it is not needed and cannot be had, why not."""
+    from codecompose_ls.assistants.carry_out import needs_chat
+    from codecompose_ls.backends.connect import connect_chat
+
+    try:
+        return connect_chat(settings), ""
+    except CodeComposeError as error:
+        if needs_chat(task.assistant, task.document.language):
+            raise
+        return None, str(error)
 
 
 def _find(task: Task, settings: Settings) -> Find | None:

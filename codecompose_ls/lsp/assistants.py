@@ -120,15 +120,14 @@ class _Errand:
         from codecompose_ls.assistants.carry_out import carry_out
 
         ls, stop, task = self._ls, threading.Event(), self._place.task(self._assistant)
-        chat = await self._chat()
+        chat, absent = await self._chat()
         self._began = time.perf_counter()
         running = asyncio.current_task()
         assert running is not None
         bar = Bar(ls, self._assistant.title, token=work_done_token.get(), cancel=running.cancel)
         bar.show(message=f"asking {chat.model}" if chat else "reading the code")
-        self._model = chat.model if chat else ANALYSIS
         try:
-            return await carry_out(task, chat=chat, stop=stop, show=self._show, find=ls.snippets)
+            return await carry_out(task, chat=chat, stop=stop, show=self._show, find=ls.snippets, absent=absent)
         except asyncio.CancelledError:
             if self._is_heard:
                 self._record(Kind.ASSIST_DISMISSED, reason="cancelled")
@@ -137,22 +136,22 @@ class _Errand:
             stop.set()
             bar.end()
 
-    async def _chat(self) -> Chat | None:
-        """Return the chat model, where it is needed or can be had."""
+    async def _chat(self) -> tuple[Chat | None, str]:
+        """Return the chat model; where it is not needed and cannot be had, why not."""
         from codecompose_ls.assistants.carry_out import needs_chat
 
         try:
-            return await self._ls.chat.get()
-        except CodeComposeError:
+            return await self._ls.chat.get(), ""
+        except CodeComposeError as error:
             if needs_chat(self._assistant, self._place.document.language):
                 raise
-            return None
+            return None, str(error)
 
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, model: str) -> None:
         if not text:
             return
         if not self._is_heard:
-            self._is_heard = True
+            self._is_heard, self._model = True, model
             self._record(Kind.ASSISTED, latency_ms=(time.perf_counter() - self._began) * 1000)
         if self._asked.token is not None:
             piece = {"kind": "assist", "text": text}
@@ -182,6 +181,8 @@ class _Errand:
         if not shows(self._ls, "assist") and not (self._asked.name == "explain" and shows(self._ls, "explain")):
             if markdown and not applied:
                 self._ls.show(markdown, lsp.MessageType.Info)
+            elif outcome and outcome.notice:
+                self._ls.show(outcome.notice)
             if refusal:
                 self._ls.show(refusal)
         return {

@@ -91,7 +91,7 @@ async def _with_edit(ls: Server, action: lsp.CodeAction, assistant: Assistant, p
     from codecompose_ls.assistants.carry_out import carry_out
 
     try:
-        outcome = await carry_out(place.task(assistant), chat=None, stop=threading.Event(), show=lambda _: None)
+        outcome = await carry_out(place.task(assistant), chat=None, stop=threading.Event(), show=lambda *_: None)
     except CodeComposeError as error:
         action.disabled = lsp.CodeActionDisabled(str(error))
         return action

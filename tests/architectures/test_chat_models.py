@@ -71,4 +71,4 @@ async def test_a_model_of_the_service_that_does_not_chat_is_said(
         async with editor(tmp_path, **settings) as session:
             uri = await session.open(tmp_path / "double.py", CODE, "python")
             with pytest.raises(JsonRpcException, match="'tiny' does not chat: it has no chat template"):
-                await session.assist("explain", uri, 40)
+                await session.assist("review", uri, 40)

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from codecompose_ls.lsp.client.session import Session
-from tests.http_server import HANG, HttpServer, event, openai, stream, whole
+from tests.http_server import CUT, HANG, HttpServer, event, openai, stream, whole
 from tests.models import silent_model
 
 CODE = "import sys\n\n\ndef main():\n    print("
@@ -82,6 +82,48 @@ async def test_it_completes_goes_down_is_stood_in_for_and_comes_back(
         assert await ask(session, workspace / "three.py") == "len(sys.argv))"
         assert status(session)["kind"] == "Normal"
         assert status(session)["message"].startswith("model 'far@")
+
+
+CUT_OFF = "broke off (peer closed connection without sending complete message body (incomplete chunked read))"
+#: What a server does that is not well, what the user reads of it, and what had come of a suggestion by then.
+UNWELL: list[tuple[Any, str, str]] = [
+    ("down", "{at} cannot be reached (Connection refused): is it running?", ""),
+    (stream(HANG), "{at} has said nothing for 0.2 s", ""),
+    (stream(event({"choices": [{"text": "sys."}]}), HANG), "{at} has said nothing for 0.2 s", "sys."),
+    (whole(b"<html>hi</html>", kind="text/html"), "{at} answers nonsense: what it sends is no answer", ""),
+    (whole(b'{"choices": ['), "the model server answers nonsense: what it sends is not JSON", ""),
+    (stream(event({"choices": [{"text": "sys."}]}), CUT), "{at} " + CUT_OFF, "sys."),
+    (stream(event({"choices": [{"text": "sys."}]})), "{at} stopped in the midst of its answer", "sys."),
+]
+
+
+@pytest.mark.parametrize("fallback", [True, False])
+async def test_a_server_that_is_down_slow_confused_or_breaks_off_is_one_line_in_the_status(
+    fallback: bool, server: HttpServer, near: Path, workspace: Path
+) -> None:
+    async with start(server, near, workspace, backendFallback=fallback, backendReadTimeoutMs=200) as session:
+        for number, (answer, line, told) in enumerate(UNWELL):
+            well = workspace / f"well{number}{fallback}.py"
+            if answer == "down":
+                await server.stop()
+            else:
+                server.answers.append(answer)
+            said = await ask(session, workspace / f"unwell{number}{fallback}.py")
+            line = line.format(at=f"the model server at {server.url}/v1")
+            if fallback:
+                # The model on this machine says "print" only where nothing has been said.
+                assert said == (told or "print")
+                expected = ("Warning", f"model 'far@{server.url[7:]}': {line}; the local model answers")
+            else:
+                assert said == ""
+                expected = ("Error", line)
+            assert (status(session)["kind"], status(session)["message"]) == expected
+            if answer == "down":
+                await server.start()
+            server.answers.append(openai("len(sys.argv))"))
+            assert await ask(session, well) == "len(sys.argv))"
+            assert status(session)["kind"] == "Normal"
+        assert b"Traceback" not in session.log
 
 
 async def test_without_the_local_model_behind_it_the_failure_is_said(

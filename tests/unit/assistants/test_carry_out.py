@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -16,9 +18,9 @@ from codecompose_ls.assistants.outcome import Outcome, results
 from codecompose_ls.assistants.task import Diagnostic, Task
 from codecompose_ls.backends.chat import Chat
 from codecompose_ls.backends.connect import connect_chat
-from codecompose_ls.errors import BackendError, Cancelled, InputError
+from codecompose_ls.errors import BackendError, Cancelled, EngineError, InputError, ModelError
 from codecompose_ls.settings import Settings
-from codecompose_ls.types import Document
+from codecompose_ls.types import Document, Piece
 from tests.http_server import HANG, HttpServer, event, stream, whole
 from tests.repositories import Git
 from tests.scripted_chat import ScriptedChat
@@ -49,9 +51,13 @@ def task(
     return Task(library(root).find(name), Document(uri, path, "python", text), at, at, root=root, **more)  # type: ignore[arg-type]
 
 
-async def run(asked: Task, chat: Chat | None = None, *, shown: list[str] | None = None, **more: int) -> Outcome:
+async def run(asked: Task, chat: Chat | None = None, *, shown: list[str] | None = None, **more: str) -> Outcome:
     shown = [] if shown is None else shown
-    return await carry_out(asked, chat=chat, stop=threading.Event(), show=shown.append, **more)
+
+    def show(text: str, by: str) -> None:
+        shown.append(text)
+
+    return await carry_out(asked, chat=chat, stop=threading.Event(), show=show, **more)
 
 
 def talk(*texts: str, finish: str | None = "stop") -> list[bytes]:
@@ -209,6 +215,74 @@ async def test_anything_else_says_how_to_set_a_chat_model_up(root: Path) -> None
         await run(task("review", root))
 
 
+# Analysis stands in
+
+DOWN = "the model server at http://127.0.0.1:9/v1 cannot be reached (Connection refused): is it running?"
+
+
+class SilentChat(ScriptedChat):
+    """Fails, after its first pieces if it has any."""
+
+    def __init__(self, error: Exception, answer: str = "") -> None:
+        super().__init__(answer, finish=None)
+        self.error = error
+
+    async def chat(self, *arguments: Any, **more: Any) -> AsyncGenerator[Piece, None]:
+        yield Piece("")
+        async for piece in super().chat(*arguments, **more):
+            yield piece
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [BackendError(DOWN), EngineError(DOWN), ModelError(DOWN)])
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("explain", "outlined by static analysis of this file alone"),
+        ("add-input-checks", "made by static analysis of this file, from annotations, defaults and docstring"),
+        ("add-docstrings", "made by static analysis of this file, from signature, annotations, defaults, yields and "),
+    ],
+)
+async def test_analysis_stands_in_for_a_chat_model_that_does_not_answer(
+    root: Path, name: str, how: str, error: Exception
+) -> None:
+    shown: list[str] = []
+    outcome = await run(task(name, root), SilentChat(error), shown=shown)
+    assert f"*The chat model did not answer: {DOWN}; {how}" in outcome.markdown
+    assert "no model was asked" not in outcome.markdown
+    assert (outcome.made_by, shown) == ("analysis", ["", outcome.markdown])
+    assert outcome.notice == f"the chat model did not answer: {DOWN}; done by analysis"
+    assert bool(outcome.edits) == (name != "explain")
+    assert outcome.description.endswith(f"the chat model did not answer: {DOWN}") == bool(outcome.edits)
+
+
+async def test_it_stands_in_for_one_that_cannot_even_be_asked(root: Path) -> None:
+    why = "the backend 'ollama' needs the setting 'chat_model': the name of a model it serves"
+    assert f"*The chat model did not answer: {why}; outlined" in (await run(task("explain", root), absent=why)).markdown
+    broken = await run(task("explain", root, text="def f(:\n"), absent=why)
+    assert broken.markdown.startswith("Nothing to outline: line 1 does not parse as Python.\n\n*The chat model did not")
+    at = SOURCE.index("def send")
+    nothing = await run(task("add-input-checks", root, at=at), absent=why)
+    assert nothing.refusal.startswith("no parameter here") and why in nothing.markdown and why in nothing.notice
+
+
+async def test_it_does_not_where_something_was_said_or_a_model_is_needed(root: Path) -> None:
+    for name, answer in (("explain", "It halves"), ("add-docstrings", "```python"), ("review", "")):
+        with pytest.raises(BackendError, match="cannot be reached"):
+            await run(task(name, root), SilentChat(BackendError(DOWN), answer))
+    go = Task(library(root).find("explain"), Document((root / "a.go").as_uri(), "a.go", "go", "var x = 1"), 0, 0)
+    with pytest.raises(BackendError, match="cannot be reached"):
+        await run(go, SilentChat(BackendError(DOWN)))
+
+
+async def test_it_does_not_for_what_its_user_can_mend_or_has_cancelled(root: Path) -> None:
+    long = "def half():\n" + "    number()\n" * 500
+    with pytest.raises(InputError, match="select less"):
+        await run(task("explain", root, text=long), ScriptedChat(context=2000))
+    with pytest.raises(Cancelled):
+        await run(task("explain", root), SilentChat(Cancelled()))
+
+
 # With a server
 
 
@@ -231,7 +305,7 @@ async def test_a_stop_ends_the_answer_and_the_request(root: Path, server: HttpSe
     server.answers.append(stream(*talk("It ", finish=None), HANG))
     stop, chat, shown = threading.Event(), remote(server), asyncio.Event()
     asked = asyncio.create_task(
-        carry_out(task("explain", root), chat=chat, stop=stop, show=lambda _: shown.set())  # the first piece
+        carry_out(task("explain", root), chat=chat, stop=stop, show=lambda *_: shown.set())  # the first piece
     )
     await asyncio.wait_for(shown.wait(), 10)
     asked.cancel()
@@ -241,7 +315,7 @@ async def test_a_stop_ends_the_answer_and_the_request(root: Path, server: HttpSe
     chat.close()
     stop.set()
     with pytest.raises(Cancelled):
-        await carry_out(task("explain", root), chat=ScriptedChat("x"), stop=stop, show=lambda _: None)
+        await carry_out(task("explain", root), chat=ScriptedChat("x"), stop=stop, show=lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ async def test_an_answer_that_drips(server: HttpServer, connect: Connect) -> Non
         (stream(HELLO, CUT), "broke off (peer closed connection"),
         (stream(HELLO), "stopped in the midst of its answer"),
         (whole(b'{"content": "hel'), "nonsense: what it sends is not JSON"),
-        (whole(b"<html>", kind="text/html"), "stopped in the midst"),
+        (whole(b"<html>", kind="text/html"), "answers nonsense: what it sends is no answer"),
         (stream(HELLO, event({"error": {"message": f"lost\n\x1b[0m{KEY}"}})), "says: lost [0m***"),
         ([b"SSH-2.0-OpenSSH\r\n\r\n", CUT], "broke off ("),
         ([b"HTTP/1.1 200 OK\r\n", CUT], "broke off ("),

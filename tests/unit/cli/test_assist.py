@@ -215,6 +215,23 @@ def test_a_file_that_changed_meanwhile_is_not_written(
     assert (root / "half.py").read_text() == "x = 1\n"
 
 
+def test_analysis_stands_in_for_a_model_that_does_not_answer(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = "the model server at http://127.0.0.1:1/v1 cannot be reached (Connection refused): is it running?"
+    monkeypatch.setenv("CODECOMPOSE_CHAT", "openai")
+    monkeypatch.setenv("CODECOMPOSE_CHAT_URL", "http://127.0.0.1:1/v1")
+    for model, why in (("tiny", down), ("", "the backend 'openai' needs the setting 'chat_model'")):
+        monkeypatch.setenv("CODECOMPOSE_CHAT_MODEL", model)
+        assert main(["assist", "explain", "half.py:5"]) == 0
+        assert f"*The chat model did not answer: {why}" in capsys.readouterr().out
+        assert main(["assist", "add-input-checks", "half.py:5"]) == 0
+        printed = capsys.readouterr()
+        assert why in printed.err and "isinstance(number, int)" in printed.out
+        assert main(["assist", "review", "half.py:5"]) == 2
+        assert capsys.readouterr().err.startswith(f"codecompose-ls: {why}")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for another process")
 def test_an_interrupt_stops_cleanly(root: Path, chatty: Chatty) -> None:
     chatty.says("It halves", last=HANG)
