@@ -17,6 +17,10 @@ def test_a_row_has_shares_of_all_and_the_days_of_what_has_ended() -> None:
         Run(Status.COMPLETE, 2, 14),
         Run(Status.RUNNING, 1, 60),
     ]
+    shares = "25.0 % [4.6, 69.9] | 50.0 % [15.0, 85.0] | 25.0 % [4.6, 69.9]"
     assert row(Scenario("it", Truth()), "a rule", runs) == (
-        "| it | a rule | 25.0 % [4.6, 69.9] | 50.0 % [15.0, 85.0] | 25.0 % [4.6, 69.9] | 10 |"
+        f"| it | a rule | 4 | {shares} | 10 | false halts 25.0 % [4.6, 69.9] |"
+    )
+    assert row(Scenario("it", Truth(latency=1.3)), "a rule", runs) == (
+        f"| it | a rule | 4 | {shares} | 10 | missed harms 50.0 % [15.0, 85.0] |"
     )
