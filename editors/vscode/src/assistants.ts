@@ -64,6 +64,8 @@ export class Assistants {
     /** Offers again the edit that was not made. */
     private offer: (() => Promise<boolean>) | undefined;
     private asked = 0;
+    /** The name of the assistant whose answer is shown. */
+    answering = '';
 
     constructor(private readonly view: AnswerView) {}
 
@@ -115,6 +117,7 @@ export class Assistants {
         this.running?.cancel();
         const running = (this.running = new vscode.CancellationTokenSource());
         this.remember(undefined);
+        this.answering = asked.name;
         const partialResultToken = `codecompose.assist.${++this.asked}`;
         const workDoneToken = `${partialResultToken}.work`;
         const isCurrent = (): boolean => this.running === running;
@@ -166,7 +169,7 @@ export class Assistants {
     };
 
     /** The client, if the server runs; otherwise the user is told. */
-    private reachable(): LanguageClient | undefined {
+    reachable(): LanguageClient | undefined {
         if (this.client?.isRunning()) return this.client;
         void vscode.window.showWarningMessage('CodeCompose LS: the server is not running.');
         return undefined;

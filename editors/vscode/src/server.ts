@@ -2,7 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { LogOutputChannel } from 'vscode';
-import { LanguageClient, type Middleware } from 'vscode-languageclient/node';
+import { CloseAction, LanguageClient, type ErrorHandler, type Middleware } from 'vscode-languageclient/node';
 import { answersShown } from './assistants';
 
 /** Whether a program can be started: a path to it, or a name on the PATH. */
@@ -23,13 +23,16 @@ function isExecutable(path: string): boolean {
 }
 
 interface Options {
-    settings: Record<string, unknown>;
+    /** The settings as they are when the server starts, or starts again. */
+    settings: () => Record<string, unknown>;
     middleware: Middleware;
     log: LogOutputChannel;
+    /** The server has ended too often to be started again. */
+    gaveUp: () => void;
 }
 
 /** A client for `command`, not yet started. Ghost text, code actions and notebooks are its built-in features. */
-export function createClient([program = '', ...args]: string[], { settings, middleware, log }: Options): LanguageClient {
+export function createClient([program = '', ...args]: string[], { settings, middleware, log, gaveUp }: Options): LanguageClient {
     const client = new LanguageClient(
         'codecompose',
         'CodeCompose LS',
@@ -42,6 +45,19 @@ export function createClient([program = '', ...args]: string[], { settings, midd
             middleware,
         },
     );
+    client.clientOptions.errorHandler = quiet(client.createDefaultErrorHandler(), gaveUp);
     client.registerFeature(answersShown);
     return client;
+}
+
+/** The client's own policy, start again unless it ends five times in three minutes, without a message each time. */
+function quiet(usual: ErrorHandler, gaveUp: () => void): ErrorHandler {
+    return {
+        error: async (...happened) => ({ ...(await usual.error(...happened)), handled: true }),
+        closed: async () => {
+            const result = await usual.closed();
+            if (result.action === CloseAction.DoNotRestart) gaveUp();
+            return { ...result, handled: true };
+        },
+    };
 }

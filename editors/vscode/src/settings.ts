@@ -13,6 +13,12 @@ export function chosen(extension: vscode.Extension<unknown>): Record<string, unk
     );
 }
 
+/** Start the server by another command from now on; nothing leaves it as it is. */
+export async function setCommand(command: string[] | undefined): Promise<void> {
+    const configuration = vscode.workspace.getConfiguration('codecompose');
+    if (command) await configuration.update('server.command', command, vscode.ConfigurationTarget.Global);
+}
+
 /** Switch suggestions off, or on again, for all windows. */
 export async function toggle(): Promise<void> {
     const configuration = vscode.workspace.getConfiguration('codecompose');
