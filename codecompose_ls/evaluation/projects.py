@@ -50,12 +50,16 @@ def project_at(root: Path, *, name: str) -> Project:
 
 
 def find_projects(folders: Sequence[Path], *, each: bool = False) -> list[Project]:
-    """Return a project for every folder or, with `each`, for every folder in them; `InputError` without any file."""
+    """Return a project for every folder or, with `each`, for every folder in them that has a file.
+
+    Raises `InputError` for a folder named in vain, so that no project goes missing unnoticed.
+    """
     roots = find_roots(folders, each=each)
     projects = [project_at(root, name=name) for root, name in zip(roots, names(roots), strict=True)]
     found = [project for project in projects if project.files]
-    if not found:
-        raise InputError(f"{', '.join(map(str, folders))}: no source files to measure, or all are ignored")
+    missing = [] if each and found else [project.root for project in projects if not project.files]
+    if missing or not found:
+        raise InputError(f"{', '.join(map(str, missing or folders))}: no source files to measure, or all are ignored")
     return found
 
 

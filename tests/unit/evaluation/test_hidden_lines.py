@@ -136,6 +136,15 @@ def test_a_folder_without_sources_says_so(tmp_path: Path) -> None:
         find_projects([tmp_path])
 
 
+def test_a_project_named_in_vain_is_not_left_out_unnoticed(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.py").write_text("print(1)\n")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty: no source files"):
+        find_projects([tmp_path / "full", tmp_path / "empty"])
+    assert [project.name for project in find_projects([tmp_path], each=True)] == ["full"]
+
+
 def test_projects_of_the_same_name_are_told_apart_by_the_folders_above() -> None:
     assert names([Path("/a/one/src"), Path("/b/two")]) == ["src", "two"]
     assert names([Path("/a/one/repo"), Path("/b/two/repo")]) == ["one/repo", "two/repo"]
