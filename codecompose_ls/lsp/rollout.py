@@ -1,22 +1,20 @@
 """The roll-out as the server lives by it: asked for in the background, at the start and every hour.
 
 What was handed out last holds from the first moment. An arm's model or settings lie beneath whatever the user has set,
-and every event carries the cohort. A model that is not in the registry here is not tried, and the events do not say
-that it was: its arm is then missing users, which is what halts it.
+and every event carries the cohort. Whoever does not have a model in their registry keeps the weights they have; their
+events say so (`EXPERIMENT/missing`, in whichever arm they would be), and the log.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from codecompose_ls.errors import CodeComposeError, InputError
+from codecompose_ls.errors import CodeComposeError, InputError, ModelError
 from codecompose_ls.lsp import configuration
 from codecompose_ls.rollout import client
-from codecompose_ls.rollout.assignment import Allotment, Arm
-from codecompose_ls.rollout.experiments import read
+from codecompose_ls.rollout.assignment import Allotment
 
 if TYPE_CHECKING:
     from codecompose_ls.lsp.server import Server
@@ -71,25 +69,22 @@ def fetch(service: Service) -> None:
 def _current() -> Allotment:
     """Return what this user gets and can have."""
     try:
-        return _possible(client.current())
+        return client.current(lacks=_lacks)
     except CodeComposeError as error:
         logger.warning("%s", error)
         return Allotment()
 
 
-def _possible(allotment: Allotment) -> Allotment:
-    """Take out a model that is not in the registry, and the arms that are about it."""
-    if allotment.model is None:
-        return allotment
+def _lacks(model: str) -> bool:
     from codecompose_ls.models import registry
 
-    if allotment.model in {entry.name for entry in registry.entries() if not entry.fault}:
-        return allotment
-    logger.warning("the team rolls out the model %s, which is not in the registry here", allotment.model)
-    tried = {one.name for one in read(client.handed_out_file()).experiments if one.change.model == allotment.model}
-    arms = {f"{name}/{Arm.NEW.value}" for name in tried}
-    cohort = " ".join(part for part in allotment.cohort.split() if part not in arms)
-    return replace(allotment, model=None, cohort=cohort)
+    try:
+        fault = registry.entry(model).fault
+    except ModelError as error:
+        fault = str(error)
+    if fault:
+        logger.warning("the team rolls out the model '%s', and nothing changes here: %s", model, fault)
+    return bool(fault)
 
 
 def _live(ls: Server, allotment: Allotment) -> None:

@@ -8,7 +8,7 @@ that what changes from week to week changes for both alike. A later wave adds us
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -16,6 +16,8 @@ from codecompose_ls.rollout.experiments import Change, Experiment, Plan, State, 
 
 #: The cohort of those who get nothing of any experiment.
 HOLDOUT = "holdout"
+#: In place of an arm, for users of either one who do not have the model that is tried: they are not compared at all.
+MISSING = "missing"
 
 
 class Arm(str, Enum):
@@ -29,8 +31,8 @@ class Arm(str, Enum):
 class Allotment:
     """What is different for one user, and the cohort that their events carry.
 
-    A cohort is "holdout", or an `EXPERIMENT/ARM` for each running experiment that they take part in, sorted, with
-    spaces between; "" for none.
+    A cohort is "holdout", or an `EXPERIMENT/ARM` (or `EXPERIMENT/missing`) for each running experiment that they are
+    drawn for, sorted, with spaces between; "" for none.
     """
 
     model: str | None = None
@@ -64,22 +66,34 @@ def arm_of(user: str, experiment: Experiment, state: State) -> Arm | None:
     return Arm.OLD if place >= 1 - share else None
 
 
-def allot(plan: Plan, user: str, *, running: bool = True) -> Allotment:
-    """Return what a user gets: what is complete, and, with `running`, what they are to try."""
+def allot(
+    plan: Plan, user: str, *, running: bool = True, lacks: Callable[[str], bool] = lambda model: False
+) -> Allotment:
+    """Return what a user gets: what is complete, and, with `running`, what they are to try.
+
+    A model that the user `lacks` changes nothing for them; as that is asked in both arms, those left stay alike.
+    """
     if is_held_out(user, plan.holdout_percent):
         return Allotment(cohort=HOLDOUT)
     started = [(one, plan.states[one.name]) for one in plan.experiments if one.name in plan.states]
     found, cohorts = Allotment(), []
     for experiment, state in started:
-        if state.status is Status.COMPLETE:
+        if state.status is Status.COMPLETE and not _lacks(experiment, lacks):
             found = found.changed(experiment.change)
     for experiment, state in started if running else ():
         arm = arm_of(user, experiment, state)
-        if arm is not None:
-            cohorts.append(f"{experiment.name}/{arm.value}")
-        if arm is Arm.NEW:
+        if arm is None:
+            continue
+        is_missing = _lacks(experiment, lacks)
+        cohorts.append(f"{experiment.name}/{MISSING if is_missing else arm.value}")
+        if arm is Arm.NEW and not is_missing:
             found = found.changed(experiment.change)
     return Allotment(found.model, found.settings, " ".join(sorted(cohorts)))
+
+
+def is_missing(cohort: str, experiment: str) -> bool:
+    """Tell whether a cohort is that of users who do not have the model of an experiment."""
+    return f"{experiment}/{MISSING}" in cohort.split()
 
 
 def arms(cohort: str) -> dict[str, Arm]:
@@ -87,3 +101,7 @@ def arms(cohort: str) -> dict[str, Arm]:
     parts = [part.split("/") for part in cohort.split() if part.count("/") == 1]
     values = {arm.value: arm for arm in Arm}
     return {experiment: values[arm] for experiment, arm in parts if arm in values}
+
+
+def _lacks(experiment: Experiment, lacks: Callable[[str], bool]) -> bool:
+    return experiment.change.model is not None and lacks(experiment.change.model)

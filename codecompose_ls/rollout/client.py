@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,8 +22,10 @@ from codecompose_ls.rollout.experiments import parse, read
 FRESH_S = 3 * 86_400
 
 
-def current(*, now: float | None = None) -> Allotment:
-    """Return what this user gets; `now` is `time.time()`. Nothing is different where nothing was handed out.
+def current(*, now: float | None = None, lacks: Callable[[str], bool] = lambda model: False) -> Allotment:
+    """Return what this user gets; `now` is `time.time()`, and `lacks` tells which models they do not have.
+
+    Nothing is different where nothing was handed out.
 
     Raises `InputError` where the file or the id cannot be read; then nothing is different, either.
     """
@@ -32,7 +35,7 @@ def current(*, now: float | None = None) -> Allotment:
     except OSError:
         return Allotment()
     running = (time.time() if now is None else now) - heard < FRESH_S
-    return allot(read(path), user_id(), running=running)
+    return allot(read(path), user_id(), running=running, lacks=lacks)
 
 
 def receive(text: str) -> None:

@@ -9,7 +9,7 @@ from codecompose_ls.errors import InputError
 from codecompose_ls.rollout.experiments import Status, handed_out, parse
 from codecompose_ls.rollout.guard_rails import review
 from codecompose_ls.rollout.record import STARTED, Record
-from codecompose_ls.rollout.users import BEFORE, users_of
+from codecompose_ls.rollout.users import BEFORE, users_of, without_model
 from codecompose_ls.telemetry.ledger import Bucket
 
 
@@ -30,9 +30,9 @@ def look(
     for experiment in plan.experiments:
         state = states[experiment.name]
         if state.status is Status.RUNNING:
-            heard = buckets(started[experiment.name] - timedelta(days=BEFORE))
+            heard = list(buckets(started[experiment.name] - timedelta(days=BEFORE)))
             old, new = users_of(heard, experiment.name)
             decision = review(experiment, state, old=old, new=new, today=record.today)
-            record.enter(experiment, state, decision)
+            record.enter(experiment, state, decision, without_model=without_model(heard, experiment.name))
             states[experiment.name] = decision.state
     return handed_out(text, states)

@@ -27,6 +27,7 @@ class Entry:
 
     Where `percent_before` differs from `percent`, of users who get the change, who gets what has changed. `state` is
     the one from then on; `findings` are those of the guard rails, `effects` those of all metrics, as in a decision.
+    `without_model` counts users who were drawn, but do not have the model, and so are in neither arm.
     """
 
     at: str
@@ -39,6 +40,7 @@ class Entry:
     fingerprint: str = ""
     findings: tuple[Mapping[str, Any], ...] = ()
     effects: tuple[Mapping[str, Any], ...] = ()
+    without_model: int = 0
 
 
 class Record:
@@ -86,7 +88,7 @@ class Record:
             self._append(Entry(self._stamp(), "", HOLDOUT, "the roll-out file says so", held_out, plan.holdout_percent))
         return begun
 
-    def enter(self, experiment: Experiment, before: State, decision: Decision) -> Entry:
+    def enter(self, experiment: Experiment, before: State, decision: Decision, *, without_model: int = 0) -> Entry:
         """Write a decision down; only then may it be acted on."""
         entry = Entry(
             at=self._stamp(),
@@ -99,6 +101,7 @@ class Record:
             fingerprint=experiment.fingerprint(),
             findings=tuple(asdict(one) for one in decision.findings),
             effects=tuple(asdict(one) for one in decision.effects),
+            without_model=without_model,
         )
         self._append(entry)
         return entry

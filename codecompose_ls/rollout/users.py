@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from codecompose_ls.rollout.assignment import Arm, arms
+from codecompose_ls.rollout.assignment import Arm, arms, is_missing
 from codecompose_ls.rollout.comparison import Users
 from codecompose_ls.rollout.metrics import SLOWEST_MS, Sums, User
 from codecompose_ls.telemetry.events import OUTCOMES
@@ -40,6 +40,18 @@ def users_of(buckets: Iterable[Bucket], experiment: str) -> tuple[Users, Users]:
             before = _between(days[user], until=min(joined[user]))
             found[seen[user].pop()].append(User(sums(since), sums(before)))
     return Users.of(found[Arm.OLD]), Users.of(found[Arm.NEW])
+
+
+def without_model(buckets: Iterable[Bucket], experiment: str) -> int:
+    """Return how many users were drawn for an experiment and left out, since they never had its model."""
+    seen: dict[str, set[bool]] = defaultdict(set)
+    for bucket in buckets:
+        key = bucket.key
+        if key.user and experiment in arms(key.cohort):
+            seen[key.user].add(False)
+        elif key.user and is_missing(key.cohort, experiment):
+            seen[key.user].add(True)
+    return sum(found == {True} for found in seen.values())
 
 
 def sums(counters: Mapping[str, int]) -> Sums:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from codecompose_ls.lsp.client.session import Session
 from codecompose_ls.telemetry.summary import export
@@ -129,6 +133,46 @@ async def test_what_was_halted_is_no_more(workspace: Path, tmp_path: Path) -> No
 
 def about_popups(params: Any) -> bool:
     return any(one["method"] == "textDocument/completion" for one in params["registrations"])
+
+
+SHOP = ROLLOUT.replace("eager", "shop").replace("settings = { popup = true }", 'model = "shop-custom"')
+#: Their places in the experiment shop are 0.40 and 0.85: drawn for the new model, and to be compared with it.
+DRAWN = {"new": "0" * 32, "old": "2" * 32}
+
+
+@pytest.mark.parametrize("arm", DRAWN)
+async def test_who_lacks_the_model_that_is_rolled_out_keeps_theirs_and_is_in_no_arm(
+    workspace: Path, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, arm: str
+) -> None:
+    monkeypatch.setenv("CODECOMPOSE_DATA", str(tmp_path))
+    (tmp_path / "rollout-user").write_text(DRAWN[arm])
+    (tmp_path / "rollout.toml").write_text(SHOP.replace("STATUS", "running"))
+    with serving(SHOP.replace("STATUS", "running")) as service:
+        options = {"telemetryUrl": service.url}
+        before = await cohorts(workspace, tmp_path, service, options)
+        from codecompose_ls.models import registry
+
+        registry.add(tiny, "shop-custom")
+        after = await cohorts(workspace, tmp_path, service, options)
+    assert before == ("base", {"shop/missing"}, True)
+    assert after == ("shop-custom" if arm == "new" else "base", {"shop/missing", f"shop/{arm}"}, False)
+
+
+async def cohorts(
+    workspace: Path, data: Path, service: TeamService, options: dict[str, Any]
+) -> tuple[str, set[str], bool]:
+    """Return the model of a server's status when it has settled, the cohorts of all events so far, and whether its log
+    says that the model is not there."""
+    service.has_asked.clear()
+    async with fake(root=workspace, options=options) as session:
+        assert await asyncio.to_thread(service.has_asked.wait, 60)
+        # By then the server lives by what was handed out last.
+        await use(session, workspace)
+        status = [params["message"] for method, params in session.notifications if method == "didChangeStatus"][-1]
+    known = {event["cohort"] for event in export(data / "telemetry.sqlite3") if "cohort" in event}
+    model = re.search(r"model '([^']+)'", status)
+    assert model is not None
+    return model[1], known, b"nothing changes here: no model 'shop-custom'" in session.log
 
 
 async def test_with_telemetry_off_no_service_is_asked_for_anything(workspace: Path, tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def rollout(view: View) -> Panel:
         Column("what", "What", "text"),
         Column("percent_before", "Share before", "percent"),
         Column("percent", "Share after", "percent"),
+        Column("without_model", "Users without the model"),
         Column("reason", "Why", "text"),
     )
     entries, empty = ((), view.record) if isinstance(view.record, str) else (view.record, "No roll-out has begun.")

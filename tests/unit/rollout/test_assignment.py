@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codecompose_ls.rollout.assignment import Allotment, Arm, allot, arm_of, arms, is_held_out, position
+from codecompose_ls.rollout.assignment import Allotment, Arm, allot, arm_of, arms, is_held_out, is_missing, position
 from codecompose_ls.rollout.experiments import Change, Experiment, GuardRail, Plan, State, Status, Wave
 
 SHOP = Experiment("shop", Change("shop-custom"), (Wave(5), Wave(20), Wave(50)), (GuardRail("error_rate", 0.01),))
@@ -98,6 +98,21 @@ def test_what_is_tried_goes_before_what_is_complete() -> None:
 def test_what_was_halted_or_has_not_begun_is_for_nobody() -> None:
     plan = Plan((SHOP, EAGER), states={"shop": State(TODAY, 2, Status.HALTED)})
     assert {(one.model, one.cohort) for one in (allot(plan, user) for user in USERS[:100])} == {(None, "")}
+
+
+def test_who_lacks_the_model_keeps_what_they_have_and_is_in_no_arm_whichever_they_were_drawn_for() -> None:
+    second = replace(SHOP, name="second", change=Change("better"))
+    plan = Plan(
+        (SHOP, EAGER, second),
+        states={"shop": State(TODAY, 2, Status.COMPLETE), "eager": State(TODAY, 2), "second": State(TODAY, 2)},
+    )
+    for user in USERS[:100]:
+        found = allot(plan, user, lacks=lambda model: model == "better")
+        everything = allot(plan, user)
+        assert found.model == "shop-custom" and found.settings == everything.settings
+        assert is_missing(found.cohort, "second") and not is_missing(found.cohort, "eager")
+        assert arms(found.cohort) == {"eager": arms(everything.cohort)["eager"]}
+    assert {allot(plan, user, lacks=lambda model: True).model for user in USERS[:100]} == {None}
 
 
 def test_a_cohort_names_the_arm_in_each_experiment() -> None:

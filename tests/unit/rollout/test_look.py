@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.rollout.assignment import allot
-from codecompose_ls.rollout.experiments import Status, parse
+from codecompose_ls.rollout.assignment import Allotment, allot
+from codecompose_ls.rollout.experiments import Plan, Status, parse
 from codecompose_ls.rollout.look import look
 from codecompose_ls.rollout.record import Record
 from codecompose_ls.telemetry.ledger import Bucket, Key
@@ -25,14 +25,18 @@ guard_rails = { acceptance_rate = 0.05, error_rate = 0.02 }
 
 
 class Team:
-    """Four hundred users who do what was handed out to them; `effect` is what the new model does to acceptance."""
+    """Four hundred users who do what was handed out to them; `effect` is what the new model does to acceptance.
 
-    def __init__(self, path: Path, *, effect: float) -> None:
+    Every tenth user has no such model with `is_at_hand` False.
+    """
+
+    def __init__(self, path: Path, *, effect: float, is_at_hand: bool = True) -> None:
         self.now = datetime(2026, 12, 1, 6, tzinfo=timezone.utc)
         self.record = Record(path, clock=lambda: self.now)
         self.handed_out = ""
         self.asked_from: list[date] = []
         self._effect = effect
+        self._lack: set[str] = set() if is_at_hand else {f"user{n}" for n in range(0, 400, 10)}
         self._random = np.random.default_rng(0)
         self._rates = dict(zip((f"user{n}" for n in range(400)), self._random.beta(4, 12, 400), strict=True))
         self._buckets: list[Bucket] = []
@@ -40,7 +44,7 @@ class Team:
     def day(self) -> None:
         plan = parse(self.handed_out)
         for user, rate in self._rates.items():
-            allotment = allot(plan, user)
+            allotment = self._allotted(plan, user)
             accepted = self._random.binomial(40, max(0.01, rate + self._effect * (allotment.model is not None)))
             counters = Counter(
                 generated=80, failed=int(self._random.binomial(80, 0.01)), shown=40, accepted=int(accepted)
@@ -52,7 +56,10 @@ class Team:
         self.handed_out = look(FILE, record=self.record, buckets=self._since)
 
     def models(self) -> Counter[str | None]:
-        return Counter(allot(parse(self.handed_out), user).model for user in self._rates)
+        return Counter(self._allotted(parse(self.handed_out), user).model for user in self._rates)
+
+    def _allotted(self, plan: Plan, user: str) -> Allotment:
+        return allot(plan, user, lacks=lambda model: user in self._lack)
 
     def _since(self, day: date) -> list[Bucket]:
         self.asked_from.append(day)
@@ -88,6 +95,14 @@ def test_a_harmful_model_is_taken_back_from_all(path: Path) -> None:
     assert parse(team.handed_out).states["shop"].status is Status.HALTED
     reasons = [one.reason for one in team.record.entries() if one.what == "halt"]
     assert len(reasons) == 1 and reasons[0].startswith("acceptance_rate ")
+
+
+def test_users_without_the_model_halt_nothing_and_are_counted_in_the_record(path: Path) -> None:
+    team = Team(path, effect=0.03, is_at_hand=False)
+    assert whole(team)[-1] == ("complete", 100)
+    *waves, last = [one.without_model for one in team.record.entries() if one.what in ("hold", "advance", "complete")]
+    assert waves[0] == 0 and last == pytest.approx(400 / 10 * 0.95, abs=8)
+    assert team.models()[None] >= 40
 
 
 def test_how_far_an_experiment_is_the_file_cannot_say(path: Path) -> None:

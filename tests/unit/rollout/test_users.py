@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from codecompose_ls.rollout.metrics import Sums
-from codecompose_ls.rollout.users import sums, users_of
+from codecompose_ls.rollout.users import sums, users_of, without_model
 from codecompose_ls.telemetry.events import Event, Kind
 from codecompose_ls.telemetry.ledger import Bucket, Key, apply
 
@@ -46,6 +46,20 @@ def test_who_was_in_both_arms_or_is_nobody_is_left_out() -> None:
         "shop",
     )
     assert len(old) == len(new) == 0
+
+
+def test_who_never_had_the_model_is_counted_apart_and_compared_from_the_day_they_have_it() -> None:
+    buckets = [
+        bucket("ann", "2026-12-01", "shop/missing"),
+        bucket("bob", "2026-12-01", "eager/new shop/missing"),
+        bucket("bob", "2026-12-02", "eager/new shop/new", accepted=4),
+        bucket("cho", "2026-12-02", "shop/old"),
+        bucket("dee", "2026-12-02", "other/missing"),
+        bucket("", "2026-12-02", "shop/missing"),
+    ]
+    old, new = users_of(buckets, "shop")
+    assert without_model(buckets, "shop") == 1
+    assert (len(old), len(new)) == (1, 1) and new.column("accepted").tolist() == [4]
 
 
 def test_the_ledgers_counters_are_the_sums_that_arms_are_compared_by() -> None:
