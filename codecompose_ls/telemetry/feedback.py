@@ -91,8 +91,13 @@ def is_sent(path: Path, id: str) -> bool:
 
 
 def to_json(said: Feedback) -> dict[str, Any]:
-    """Return it without the fields that say nothing: a line of `feedback export`, and what a service is sent."""
+    """Return it without the fields that say nothing: a line of `feedback export`."""
     return {name: value for name, value in asdict(said).items() if value not in ("", ())}
+
+
+def for_team(said: Feedback) -> dict[str, Any]:
+    """Return what a service is sent: it dates feedback itself, and finds themes of its own."""
+    return {name: value for name, value in to_json(said).items() if name not in ("at", "themes")}
 
 
 def _read(rows: Iterable[Sequence[Any]]) -> list[Feedback]:

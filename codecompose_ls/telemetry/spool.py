@@ -128,7 +128,7 @@ class Spool:
                     break
                 is_taken = True
                 try:
-                    self._post(client, FEEDBACK_PATH, feedback.to_json(said))
+                    self._post(client, FEEDBACK_PATH, feedback.for_team(said))
                 except Refusal as refusal:
                     if not refusal.is_final:
                         raise
