@@ -61,6 +61,10 @@ class PromptBackend(Protocol):
 
     model: str
 
+    #: Requests that it answers at once; more wait for their turn.
+    @property
+    def at_once(self) -> int: ...
+
     #: Tokens of prompt and answer together.
     @property
     def capacity(self) -> int: ...

@@ -46,6 +46,8 @@ class PriorOf(Protocol):
 class LocalBackend:
     """Implements `Backend` and `PromptBackend`. Loading takes some 100 ms; raises `ModelError` or `EngineError`."""
 
+    at_once = 1
+
     def __init__(self, model: Model | Path, *, threads: int = 2, prior_of: PriorOf | None = None) -> None:
         model = load_model(model) if isinstance(model, Path) else model
         self.notice = OUTDATED if model.outdated else ""

@@ -16,7 +16,7 @@ from codecompose_ls.errors import ModelError
 from codecompose_ls.inference.decoding import Prior, RuledOut
 from codecompose_ls.inference.tokenizer import Tokenizer
 from codecompose_ls.inference.torch.chat import ChatTokenizer
-from codecompose_ls.inference.torch.engine import Request, TorchEngine
+from codecompose_ls.inference.torch.engine import MAX_ROWS, Request, TorchEngine
 from codecompose_ls.inference.torch.network import load_network
 from codecompose_ls.models.bases import is_outdated
 from codecompose_ls.models.files import ADAPTER_CONFIG, METADATA, TOKENIZER, read_json
@@ -34,6 +34,8 @@ class TorchBackend:
 
     With `fim` a model that was never taught to fill in the middle is refused at once, and not only when it is asked to.
     """
+
+    at_once = MAX_ROWS
 
     def __init__(
         self,

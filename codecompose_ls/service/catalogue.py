@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,10 @@ from codecompose_ls.service.faults import Fault
 
 #: Weights kept in memory; those used longest ago go first.
 LOADED = 4
+#: Requests that may wait for a model beside those that it answers; an editor waits some seconds for the first text.
+WAITING = 8
+#: After so many seconds whoever was refused may ask again; most completions take less.
+RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Catalogue:
         self.shelf = shelf
         self._loaded: OrderedDict[Weights, PromptBackend] = OrderedDict()
         self._users: Counter[Weights] = Counter()
+        self._asked: Counter[Weights] = Counter()
         self._loading: dict[Weights, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Future[None]] = set()
         self._turn = asyncio.Lock()
@@ -74,7 +79,10 @@ class Catalogue:
 
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncIterator[PromptBackend]:
-        """Give a model's backend for as long as the context lasts. Raises `Fault` for an unknown name."""
+        """Give a model's backend for as long as the context lasts.
+
+        Raises `Fault` for an unknown name, and where so many wait already that it would be given too late.
+        """
         found = await asyncio.to_thread(self.shelf.find, name)
         if found is None:
             known = "GET /v1/models lists those there are"
@@ -83,7 +91,8 @@ class Catalogue:
         self._users[weights] += 1
         try:
             backend = await self._backend(weights)
-            yield backend if adapter is None else await asyncio.to_thread(self.shelf.adapt, backend, adapter)
+            with self._queued(weights, name, most=backend.at_once + WAITING):
+                yield backend if adapter is None else await asyncio.to_thread(self.shelf.adapt, backend, adapter)
         finally:
             self._users[weights] -= 1
             self._forget(keep=LOADED)
@@ -94,6 +103,17 @@ class Catalogue:
         self._users.clear()
         self._forget(keep=0)
         await asyncio.gather(*self._closing)
+
+    @contextmanager
+    def _queued(self, weights: Weights, name: str, *, most: int) -> Iterator[None]:
+        if self._asked[weights] >= most:
+            busy = f"'{name}' has all the requests that it can answer in time: ask again in {RETRY_AFTER_S} s"
+            raise Fault(429, busy, code="rate_limit", retry_after_s=RETRY_AFTER_S)
+        self._asked[weights] += 1
+        try:
+            yield
+        finally:
+            self._asked[weights] -= 1
 
     async def _backend(self, weights: Weights) -> PromptBackend:
         if weights not in self._loaded:

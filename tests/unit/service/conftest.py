@@ -78,6 +78,7 @@ class Script:
 
     model = "script"
     window_chars = (700, 300)
+    at_once = 1
 
     def __init__(self, *texts: str, capacity: int = 1000, error: Exception | None = None) -> None:
         self.texts, self.capacity, self.error = texts, capacity, error

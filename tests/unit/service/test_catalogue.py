@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -137,6 +139,52 @@ async def test_a_client_that_leaves_while_a_model_is_loaded_leaves_it_to_others(
     assert await patient is shelf.loaded["a"]
     await kept.close()
     assert shelf.loaded["a"].closed
+
+
+async def test_more_than_can_wait_are_refused_until_one_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "WAITING", 2)
+    kept = Catalogue(Many())
+    async with AsyncExitStack() as held:
+        for _ in range(Script.at_once + 2):
+            await held.enter_async_context(kept.lease("a"))
+        with pytest.raises(Fault, match="'a' has all the requests that it can answer") as fault:
+            async with kept.lease("a"):
+                pass
+        assert (fault.value.status, fault.value.retry_after_s) == (429, 1)
+        async with kept.lease("b"):
+            pass
+    async with kept.lease("a"):
+        pass
+    assert not +kept._users and not +kept._asked
+
+
+def test_whoever_is_refused_is_told_when_to_ask_again(
+    ask: Callable[[Script], httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "WAITING", 0)
+    client = ask(Script())
+    asked = {"model": "script", "prompt": "x", "messages": [{"role": "user", "content": "x"}], "stream": True}
+
+    def status() -> int:
+        with client.stream("POST", "/v1/completions", json=asked) as answer:
+            return answer.status_code
+
+    with client.stream("POST", "/v1/completions", json=asked) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        for path in ("completions", "chat/completions"):
+            refused = client.post(f"/v1/{path}", json=asked)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+            assert refused.json()["error"] == {
+                "message": "'script' has all the requests that it can answer in time: ask again in 1 s",
+                "type": "invalid_request_error",
+                "param": None,
+                "code": "rate_limit",
+            }
+    # Whoever leaves makes room.
+    while (said := status()) == 429:
+        pass
+    assert said == 200
 
 
 async def test_a_model_that_cannot_be_loaded_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
