@@ -118,7 +118,7 @@ def _service(url: str, database: Path) -> Service:
     headers = api_key.find(address.host_of(checked)).headers()
     # A database in trouble is reported by whoever sends from it.
     with suppress(sqlite3.Error, OSError), closing(connect(database)) as connection:
-        follow(connection, checked)
+        follow(database, connection, checked)
     return Service(checked, headers, is_local=address.is_loopback(checked))
 
 

@@ -99,7 +99,7 @@ class Spool:
             FileLock(self._path.with_suffix(".sending"), timeout=0),
             closing(connect(self._path)) as connection,
         ):
-            sent = follow(connection, self._service.url)
+            sent = follow(self._path, connection, self._service.url)
             while not self._is_closed.is_set():
                 batch = entries.after(connection, sent, limit=self._limit)
                 if not batch:
@@ -191,20 +191,34 @@ class Spool:
         return max(min(asked, LONGEST_S), random.uniform(longest / 2, longest))
 
 
-def follow(connection: sqlite3.Connection, url: str) -> int:
+def follow(path: Path, connection: sqlite3.Connection, url: str) -> int:
     """Return the number of the last event that a service has; a service that is new here gets none of what there is."""
     with Transaction(connection):
+        _left(path).unlink(missing_ok=True)
         latest = "coalesce((SELECT max(number) FROM event), 0)"
         connection.execute(f"INSERT OR IGNORE INTO sent VALUES (?, {latest})", (url,))
         return int(connection.execute("SELECT number FROM sent WHERE url = ?", (url,)).fetchone()[0])
 
 
 def unfollow(path: Path) -> None:
-    """Forget all services: what is recorded while none is named is never sent. Raises sqlite3.Error and OSError."""
-    if path.exists():
-        with closing(connect(path)) as connection:
-            connection.execute("DELETE FROM sent")
-            connection.execute("UPDATE feedback SET service = '' WHERE NOT sent")
+    """Forget all services: what is recorded while none is named is never sent. Raises sqlite3.Error and OSError.
+
+    Opens the database only where a service may be followed.
+    """
+    if _left(path).exists() or not path.exists():
+        return
+    with closing(connect(path)) as connection:
+        connection.execute("DELETE FROM sent")
+        connection.execute("UPDATE feedback SET service = '' WHERE NOT sent")
+        # Nobody follows another one while this is written.
+        with Transaction(connection):
+            if not connection.execute("SELECT 1 FROM sent").fetchone():
+                _left(path).touch()
+
+
+def _left(path: Path) -> Path:
+    """Return the file that says that no service is followed; without it nothing is known."""
+    return path.with_suffix(".left")
 
 
 def _troubles() -> tuple[type[Exception], ...]:

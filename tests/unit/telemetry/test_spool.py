@@ -40,7 +40,7 @@ def record(path: Path, *characters: int) -> None:
 
 def following(path: Path, url: str = URL) -> Path:
     with closing(connect(path)) as connection:
-        follow(connection, url)
+        follow(path, connection, url)
     return path
 
 
@@ -114,6 +114,30 @@ def test_what_was_counted_before_a_service_was_named_never_goes_there(path: Path
         record(path, 5)
         assert spool.send(client) == 1
     assert service.got == [3, 5]
+
+
+def test_a_database_that_follows_nobody_is_not_opened_to_leave_anybody(path: Path, spool: Spool) -> None:
+    unfollow(path)
+    assert not path.exists()
+    record(path, 1)
+    unfollow(path)
+    held = path.rename(path.with_suffix(".held"))
+    path.write_bytes(b"whoever opens this fails")
+    unfollow(path)
+    held.rename(path)
+    service = Scripted()
+    with service.client() as client:
+        spool.send(client)
+        record(path, 2)
+        # Left by a server that knows nothing of the one that sends, which goes on with what comes from then on.
+        unfollow(path)
+        spool.send(client)
+        record(path, 3)
+        spool.send(client)
+    unfollow(path)
+    with closing(connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM sent").fetchone() == (0,)
+    assert service.got == [3]
 
 
 def test_after_a_purge_new_events_are_sent_again(path: Path, spool: Spool) -> None:
