@@ -123,7 +123,10 @@ def connect(path: Path) -> sqlite3.Connection:
     Only its owner may read the file. Raises sqlite3.Error and OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with suppress(FileExistsError):
+        # Closing a file that is there would drop the locks of this process's other connections (fcntl), and the next
+        # process to leave would delete their log.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
         _write_ahead(connection, is_new=path.stat().st_size == 0)

@@ -277,6 +277,18 @@ def test_servers_that_start_at_once_share_one_file(tmp_path: Path) -> None:
     assert sorted(numbers) == sorted([*range(200)] * 3)
 
 
+def test_a_process_that_opens_the_file_twice_keeps_its_hold_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.sqlite3"
+    with closing(connect(path)) as first:
+        connect(path).close()
+        leave = "import sys; from pathlib import Path; from codecompose_ls.telemetry.database import connect; "
+        leave += "connect(Path(sys.argv[1])).close()"
+        subprocess.run([sys.executable, "-c", leave, path], check=True)
+        first.execute("INSERT INTO sent VALUES ('one', 1)")
+        with closing(connect(path)) as second:
+            assert second.execute("SELECT url FROM sent").fetchall() == [("one",)]
+
+
 def test_a_killed_server_loses_what_it_had_not_written_and_harms_nothing(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.sqlite3"
     writer = start(path)
