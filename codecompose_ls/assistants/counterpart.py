@@ -44,7 +44,18 @@ class Counterpart:
 
 
 def find_counterpart(source: Path, root: Path | None, language: str, admission: Admission) -> Counterpart:
-    """Return the tests of a source file (an absolute path). Raises `InputError` where they may not be read."""
+    """Return the tests of a source file (an absolute path).
+
+    Raises `InputError` where they may not be read, or where a link leads out of the workspace.
+    """
+    found = _find(source, root, language, admission)
+    homes = {os.path.realpath(home) for home in (root, source.parent) if home is not None}
+    if not any(os.path.realpath(found.path).startswith(os.path.join(home, "")) for home in homes):
+        raise InputError(f"{found.path} is left alone: a link leads out of the workspace")
+    return found
+
+
+def _find(source: Path, root: Path | None, language: str, admission: Admission) -> Counterpart:
     patterns = _NAMES.get(language, ("test_{stem}" + source.suffix,))
     if any(_is_like(source, pattern) for pattern in patterns):
         raise InputError(f"{source.name} holds tests itself")

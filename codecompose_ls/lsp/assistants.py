@@ -42,8 +42,10 @@ async def assist(ls: Server, *arguments: Any) -> Json:
     """codecompose.assist: ask an assistant, show its answer as it comes, and have its edit made."""
     asked = Asked.read(ls, arguments[0] if len(arguments) == 1 else None)
     place = Place.of(ls, asked)
+    if place is None and ls.workspace.document(asked.uri) is not None and ls.refusal:
+        raise JsonRpcRequestFailed(ls.refusal)
     if place is None:
-        raise JsonRpcInvalidParams("name a document that is open and may be read, and a range in it")
+        raise JsonRpcInvalidParams("name a document that is open, and a range in it")
     try:
         return await _Errand(ls, asked, place).run()
     except CodeComposeError as error:

@@ -192,6 +192,11 @@ class Server(LanguageServer):
         self.configuration.report()
         return self.settings.enabled and not self._refusal
 
+    @property
+    def refusal(self) -> str:
+        """Why the document that was last touched is left alone; empty where it is not."""
+        return self._refusal
+
     def _refusal_of(self, document: Document, root: Path | None) -> str:
         path = self.workspace.path(document.uri)
         settings = self.configuration.settings(root)

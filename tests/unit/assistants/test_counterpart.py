@@ -57,6 +57,20 @@ def test_tests_have_no_tests(tmp_path: Path) -> None:
         found(tmp_path, "tests/test_a.py")
 
 
+@pytest.mark.parametrize("linked", ["tests", "tests/test_a.py", "test_a.py"])
+def test_a_link_out_of_the_workspace_is_not_followed(tmp_path: Path, linked: str) -> None:
+    root = tmp_path / "project"
+    write(root, "a.py", "inner/test_b.py")
+    write(tmp_path, "elsewhere/test_a.py")
+    (root / linked).parent.mkdir(exist_ok=True)
+    (root / linked).symlink_to(tmp_path / "elsewhere" / ("test_a.py" if linked.endswith(".py") else ""))
+    with pytest.raises(InputError, match="a link leads out of the workspace"):
+        found(root, "a.py")
+    (root / linked).unlink()
+    (root / "test_a.py").symlink_to(root / "inner" / "test_b.py")
+    assert found(root, "a.py") == ("test_a.py", True)
+
+
 def test_tests_that_may_not_be_read_are_left_alone(tmp_path: Path) -> None:
     write(tmp_path, "a.py", "tests/test_a.py")
     (tmp_path / ".gitignore").write_text("tests/\n")

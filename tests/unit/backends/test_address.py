@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from codecompose_ls.backends import api_key
 from codecompose_ls.backends.address import check, host_of, is_loopback
 from codecompose_ls.errors import InputError
+from codecompose_ls.settings import Settings
 
 KEY = "sk-unmistakable-0123456789"
 
@@ -72,6 +74,11 @@ def test_a_key_of_the_environment_comes_before_one_of_the_keyring(monkeypatch: p
 def test_without_a_keyring_there_is_no_key(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
     keyring(monkeypatch, answer)
     assert api_key.find("host:8000").headers() == {}
+
+
+def test_no_setting_holds_a_key() -> None:
+    words = {word for setting in fields(Settings) for word in setting.name.split("_")}
+    assert not words & {"key", "token", "secret", "password"}
 
 
 def test_a_key_does_not_show() -> None:
