@@ -1,29 +1,32 @@
-"""Neovim in a real terminal (tmux), with the plugin from this repository and no other configuration."""
+"""Neovim in a real terminal (tmux), with the plugin installed as its help says and no other configuration."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.editors.polling import seen, until
-from tests.editors.server import ROOT, Server
+from tests.editors.server import ROOT
 
 COLUMNS, LINES = 86, 34
 PLUGIN = ROOT / "editors" / "nvim"
+PACKAGE = Path("nvim/site/pack/codecompose/start/codecompose")
 TERMINAL = "set -g default-terminal 'tmux-256color'\nset -sg escape-time 10\nset -as terminal-features ',*:RGB'\n"
 INIT = """
-vim.opt.runtimepath:prepend(%(plugin)s)
 vim.o.swapfile, vim.o.termguicolors, vim.o.shortmess = false, true, vim.o.shortmess .. 'I'
 vim.o.number, vim.o.showmode, vim.o.statusline = true, false, "%%f%%=%%{v:lua.require'codecompose'.status()}"
 vim.api.nvim_set_hl(0, 'Normal', { fg = '#e0e2ea' }) -- the background is the terminal's
-require('codecompose').setup(vim.json.decode(%(setup)s))
+require('codecompose').setup(vim.json.decode(%s))
 """
 GHOST = """
 local found = {}
@@ -130,6 +133,19 @@ class Neovim:
     def status(self) -> str:
         return str(self.lua("return require('codecompose').status()"))
 
+    def messages(self) -> str:
+        """All that Neovim has said."""
+        return str(self.lua("return vim.fn.execute('messages')"))
+
+    def server_pid(self) -> int:
+        """The process of the server that Neovim has started; 0 while there is none."""
+        pid = self.lua("return vim.fn.getpid()")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if pid else []
+        return int(children[0]) if children else 0
+
+    def kill_server(self) -> None:
+        os.kill(until(self.server_pid, "a server"), signal.SIGKILL)
+
     def _tmux(self, *arguments: str | Path) -> str:
         call = ["tmux", "-S", self.home / "tmux.socket", *arguments]
         return subprocess.run(call, capture_output=True, text=True, check=True).stdout
@@ -137,23 +153,39 @@ class Neovim:
 
 @contextmanager
 def running(
-    server: Server, file: Path, *, suite: str, home: Path, ghost: str = "auto", **setup: object
+    command: list[str],
+    environment: dict[str, str],
+    file: Path,
+    *,
+    suite: str,
+    ready: bool = True,
+    **setup: object,
 ) -> Iterator[Neovim]:
-    """Open `file` in its folder; `home` holds the sockets, so its path must be short. The rest is given to `setup`."""
-    home.mkdir(parents=True, exist_ok=True)
-    options = {"cmd": server.command, "ghost": ghost, **setup}
-    quoted = {"plugin": json.dumps(str(PLUGIN)), "setup": json.dumps(json.dumps(options))}
-    (home / "init.lua").write_text(INIT % quoted, encoding="utf-8")
+    """Open `file` in its folder with a server, and wait for it unless `ready` is false. The rest is for `setup`."""
+    with TemporaryDirectory(prefix="nvim") as folder:  # short, for the sockets in it
+        home = Path(folder)
+        install(home, {"cmd": command, **setup})
+        nvim = Neovim(program(suite), home)
+        start = [nvim.program, "--listen", home / "nvim.socket", file.name]
+        terminal = ["tmux", "-S", home / "tmux.socket", "-f", home / "tmux.conf", "new-session", "-d", "-s", "nvim"]
+        terminal += ["-x", str(COLUMNS), "-y", str(LINES), "-c", str(file.parent)]
+        subprocess.run([*terminal, *start], env=environment | user_folders(home), check=True)
+        try:
+            if ready:
+                until(nvim.is_ready, "the server to be ready")
+            yield nvim
+        finally:
+            subprocess.run(["tmux", "-S", home / "tmux.socket", "kill-server"], check=False)
+
+
+def install(home: Path, setup: dict[str, object]) -> None:
+    """Install the plugin as a package of Neovim's own."""
+    (home / "data" / PACKAGE.parent).mkdir(parents=True)
+    shutil.copytree(PLUGIN, home / "data" / PACKAGE)
+    (home / "config" / "nvim").mkdir(parents=True)
+    (home / "config" / "nvim" / "init.lua").write_text(INIT % json.dumps(json.dumps(setup)), encoding="utf-8")
     (home / "tmux.conf").write_text(TERMINAL, encoding="utf-8")
-    environment = server.environment | {f"XDG_{name}_HOME": str(home / name) for name in ("DATA", "CONFIG", "STATE")}
-    nvim = Neovim(program(suite), home)
-    start = [nvim.program, "--clean", "-u", home / "init.lua", "--listen", home / "nvim.socket", file.name]
-    terminal = ["tmux", "-S", home / "tmux.socket", "-f", home / "tmux.conf", "new-session", "-d", "-s", "nvim"]
-    subprocess.run(
-        [*terminal, "-x", str(COLUMNS), "-y", str(LINES), "-c", file.parent, *start], env=environment, check=True
-    )
-    try:
-        until(nvim.is_ready, "the model to be loaded")
-        yield nvim
-    finally:
-        subprocess.run(["tmux", "-S", home / "tmux.socket", "kill-server"], check=False)
+
+
+def user_folders(home: Path) -> dict[str, str]:
+    return {f"XDG_{name.upper()}_HOME": str(home / name) for name in ("data", "config", "state", "cache")}

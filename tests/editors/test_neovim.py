@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -27,10 +26,7 @@ def nvim(way: tuple[str, str], server: Server, file: Path) -> Iterator[Neovim]:
     """A terminal, the cursor where the body of `Basket.total` has begun."""
     suite, ghost = way
     require(**neovim.needs(suite))
-    with (
-        TemporaryDirectory(prefix="nvim") as home,  # short, for the sockets in it
-        neovim.running(server, file, suite=suite, ghost=ghost, home=Path(home)) as opened,
-    ):
+    with neovim.running(server.command, server.environment, file, suite=suite, ghost=ghost) as opened:
         opened.keys(f"{line_before_body(file)}G", "o")
         opened.write(BEGIN)
         yield opened

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -86,10 +85,7 @@ TAKE = """
 def opened(suite: str, server: Server, file: Path, **setup: object) -> Iterator[Neovim]:
     """A terminal, the cursor in the body of `Basket.add`."""
     require(**neovim.needs(suite))
-    with (
-        TemporaryDirectory(prefix="nvim") as home,  # short, for the sockets in it
-        neovim.running(server, file, suite=suite, home=Path(home), **setup) as nvim,
-    ):
+    with neovim.running(server.command, server.environment, file, suite=suite, **setup) as nvim:
         line = file.read_text().splitlines().index("        self.articles.append(article)") + 1
         nvim.keys(f"{line}G")
         yield nvim

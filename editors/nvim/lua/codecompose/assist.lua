@@ -7,12 +7,16 @@ local M = {}
 ---@class codecompose.Run
 ---@field client vim.lsp.Client
 ---@field name string
+---@field buf integer of the code
 ---@field token string that the pieces of the answer come with
 ---@field request integer?
 
 --- The answer that is coming; there is one panel, so there is one at a time.
 ---@type codecompose.Run?
 local running
+--- The answer that the split shows, or showed last.
+---@type codecompose.Run?
+local latest
 local count = 0
 
 local function complain(message)
@@ -60,8 +64,8 @@ end
 function M.run(client, argument, buf)
   M.cancel()
   count = count + 1
-  local run = { client = client, name = argument.name, token = 'codecompose-' .. count }
-  running = run
+  local run = { client = client, name = argument.name, buf = buf, token = 'codecompose-' .. count }
+  running, latest = run, run
   panel.open(argument.name .. ' … (q cancels)', M.cancel)
   local told = vim.tbl_extend('force', argument, { partialResultToken = run.token })
   local sent, id = calls.execute(client, { command = 'codecompose.assist', arguments = { told } }, function(err, result)
@@ -92,6 +96,13 @@ end
 ---@return string?
 function M.running()
   return running and running.name
+end
+
+--- The answer that a buffer shows.
+---@param buf integer
+---@return codecompose.Run?
+function M.answer(buf)
+  return panel.is(buf) and latest or nil
 end
 
 --- What checkers report in some lines, 0-based, as LSP has it.

@@ -22,6 +22,12 @@ function M.cancel(client, id)
   return call(client, 'cancel_request', id)
 end
 
+--- Ask the server to end, or end it.
+---@param force? boolean
+function M.stop(client, force)
+  return call(client, 'stop', force)
+end
+
 --- Ask and wait; nil when the time, in milliseconds, is over.
 function M.request_sync(client, method, params, timeout, buf)
   return (call(client, 'request_sync', method, params, timeout, buf))

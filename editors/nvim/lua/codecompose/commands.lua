@@ -27,6 +27,12 @@ local own = {
   toggle = function()
     require('codecompose').toggle()
   end,
+  restart = function()
+    require('codecompose').restart()
+  end,
+  feedback = function(arguments)
+    require('codecompose.feedback').give(arguments[1], table.concat(arguments, ' ', 2))
+  end,
   log = function()
     vim.cmd.split({ vim.fn.fnameescape(require('vim.lsp.log').get_filename()) })
     vim.cmd.normal({ 'G', bang = true })
@@ -67,7 +73,7 @@ end
 ---@param line string
 function M.complete(lead, line)
   local before = vim.split(vim.trim(line:sub(1, #line - #lead)), '%s+')
-  local names = #before == 1 and vim.tbl_keys(own) or {}
+  local names = #before == 1 and vim.tbl_keys(own) or before[2] == 'feedback' and #before == 2 and { 'up', 'down' } or {}
   if #before == 1 or (#before == 2 and before[2] == 'assist') then
     local client = vim.lsp.get_clients({ name = 'codecompose', bufnr = 0 })[1]
     for _, one in ipairs(client and require('codecompose.assist').list(client, vim.api.nvim_get_current_buf(), PATIENCE) or {}) do

@@ -75,8 +75,10 @@ function M.accept(unit)
   if not suggestion or not rest or rest == '' then
     return false
   end
-  drawer().hide(suggestion.buf)
   local part = unit and suggestion:part(unit) or rest
+  if part == rest or part:find('\n') then -- else what is left stays on the screen
+    drawer().hide(suggestion.buf)
+  end
   vim.schedule(function() -- a key's expression may not change the buffer
     suggestion:insert(part)
     if part == rest then
@@ -102,6 +104,15 @@ function M.turn(step)
     drawer().ask(client, buf)
   end
   return client ~= nil
+end
+
+--- The server is gone, and so is what it suggested.
+---@param client_id integer
+function M.lost(client_id)
+  if shown and shown.client.id == client_id then
+    drawer().hide(shown.buf)
+    shown = nil
+  end
 end
 
 --- Refuse the suggestion. False when there is none.

@@ -1,4 +1,6 @@
 --- CodeCompose LS for Neovim: starts the server, shows its suggestions as ghost text, tells it what became of them.
+local restart = require('codecompose.restart')
+
 local M = {}
 
 ---@class codecompose.Options
@@ -30,6 +32,10 @@ local function show(status)
   vim.api.nvim_exec_autocmds('User', { pattern = 'CodeComposeStatus', modeline = false })
 end
 
+local function is_installed()
+  return vim.fn.executable(M.options.cmd[1]) == 1
+end
+
 --- What of `settings` the server is told; an empty table would be a list in JSON.
 local function settings()
   return next(M.options.settings) and M.options.settings or vim.empty_dict()
@@ -54,6 +60,25 @@ local function on_progress(err, params, context)
   return vim.lsp.handlers['$/progress'](err, params, context)
 end
 
+---@type table<string, codecompose.Status>
+local ENDED = {
+  stays = { kind = 'Inactive', message = 'The server has stopped.', busy = false },
+  returns = { kind = 'Warning', message = 'The server has stopped and is started again', busy = true },
+  lost = { kind = 'Error', message = "The server has stopped: see ':CodeCompose log', then ':CodeCompose restart'.", busy = false },
+}
+
+local function on_exit(_, _, client_id)
+  local comes = restart.ended(vim.lsp.get_client_by_id(client_id))
+  vim.schedule(function()
+    require('codecompose.assist').lost(client_id)
+    require('codecompose.ghost').lost(client_id)
+    if comes == 'lost' and M.server_status ~= ENDED.lost then -- once, whatever is opened meanwhile
+      vim.notify('CodeCompose LS: ' .. ENDED.lost.message, vim.log.levels.ERROR)
+    end
+    show(ENDED[comes])
+  end)
+end
+
 --- The client, whatever starts it.
 local function configuration()
   return {
@@ -70,10 +95,8 @@ local function configuration()
       ['$/progress'] = on_progress,
       ['workspace/applyEdit'] = require('codecompose.edit').apply,
     },
-    on_exit = vim.schedule_wrap(function(_, _, client_id)
-      require('codecompose.assist').lost(client_id)
-      show({ kind = 'Error', message = 'The server has stopped.', busy = false })
-    end),
+    on_init = restart.started,
+    on_exit = on_exit,
     commands = {
       ['codecompose.assist'] = function(command, context)
         local client = vim.lsp.get_client_by_id(context.client_id)
@@ -86,7 +109,7 @@ end
 
 --- Start the server for a buffer that is a file, or will be one.
 local function start(buf)
-  if vim.bo[buf].buftype == '' then
+  if vim.bo[buf].buftype == '' and is_installed() then
     vim.lsp.start(
       vim.tbl_extend('error', configuration(), { root_dir = vim.fs.root(buf, M.options.root_markers) }),
       { bufnr = buf }
@@ -109,17 +132,7 @@ local function start_for_all()
   end
 end
 
---- Start the server for every file opened from now on, and for those already open.
----@param options? codecompose.Options
-function M.setup(options)
-  M.options = vim.tbl_deep_extend('force', M.options, options or {})
-  vim.api.nvim_set_hl(0, 'CodeComposeGhost', { link = 'Comment', default = true })
-  require('codecompose.keys').map(M.options.keys)
-  if vim.fn.executable(M.options.cmd[1]) == 0 then
-    local message = "CodeCompose LS: '%s' was not found. Install the server, or give its full path in setup { cmd = ... }."
-    show({ kind = 'Error', message = 'The server is not installed.', busy = false })
-    return vim.notify(message:format(M.options.cmd[1]), vim.log.levels.ERROR)
-  end
+local function enable()
   if not vim.lsp.config then
     return start_for_all()
   end
@@ -131,6 +144,36 @@ function M.setup(options)
   end
   vim.lsp.config('codecompose', config)
   vim.lsp.enable('codecompose')
+end
+
+--- Say it once, not for every buffer.
+local function complain_of_missing()
+  show({ kind = 'Error', message = 'The server is not installed: see :help codecompose-install.', busy = false })
+  local message = "CodeCompose LS: '%s' was not found, see :help codecompose-install"
+  vim.notify(message:format(M.options.cmd[1]), vim.log.levels.ERROR)
+end
+
+--- Start the server for every file opened from now on, and for those already open.
+---@param options? codecompose.Options
+function M.setup(options)
+  M.options = vim.tbl_deep_extend('force', M.options, options or {})
+  vim.api.nvim_set_hl(0, 'CodeComposeGhost', { link = 'Comment', default = true })
+  require('codecompose.keys').map(M.options.keys)
+  if not is_installed() then
+    complain_of_missing()
+  end
+  enable() -- also where there is none: a file that is opened later may find it
+end
+
+--- Start the server anew, or at last.
+function M.restart()
+  if not is_installed() then
+    return complain_of_missing()
+  end
+  show({ kind = 'Normal', message = 'The server is started', busy = true })
+  if not restart.all() then
+    enable()
+  end
 end
 
 --- The server's program, to be given other arguments than `lsp`.

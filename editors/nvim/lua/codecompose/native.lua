@@ -65,7 +65,8 @@ end
 
 ---@param client vim.lsp.Client
 ---@param on_drawn fun(suggestion: codecompose.Suggestion?)
-function M.attach(client, _, on_drawn)
+function M.attach(client, buf, on_drawn)
+  handlers[buf], redraw[buf] = nil, nil -- of a server that was here before
   if not watched[client.id] then
     watched[client.id] = true
     watch(client, on_drawn)

@@ -103,6 +103,11 @@ function M.present(text)
   end
 end
 
+---@param buf integer
+function M.is(buf)
+  return buf == panel
+end
+
 function M.is_empty()
   return vim.api.nvim_buf_line_count(panel) == 1 and vim.api.nvim_buf_get_lines(panel, 0, 1, false)[1] == ''
 end
