@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +14,7 @@ import pytest_asyncio
 from pygls.exceptions import JsonRpcException
 
 from codecompose_ls.backends.api_key import ApiKey
-from codecompose_ls.backends.chat import Chat
+from codecompose_ls.backends.chat import RemoteChat
 from codecompose_ls.backends.client import Client
 from codecompose_ls.backends.connect import connect_chat, dialect_of
 from codecompose_ls.backends.dialect import Message
@@ -25,6 +24,7 @@ from codecompose_ls.prompt.templates import CODECOMPOSE, FimTemplate
 from codecompose_ls.settings import Settings
 from codecompose_ls.types import Context, Piece, Sampling
 from tests.lsp.editor import editor
+from tests.servers.llamacpp import idle_slot
 
 CONTEXT = Context("python", "main.py", "import sys\n\n\ndef main():\n    print(sys.argv[", "\n\n\nmain()\n")
 PSM = f"<|fim_prefix|>{CONTEXT.prefix}<|fim_suffix|>{CONTEXT.suffix}<|fim_middle|>"
@@ -96,15 +96,6 @@ async def test_leaving_early_stops_the_generation(llamacpp: str, connect: Connec
     assert len(await pieces(backend)) == 9
 
 
-async def idle_slot(address: str) -> dict[str, Any]:
-    """Return what the server says of its one slot once that does nothing."""
-    async with httpx.AsyncClient(trust_env=False, timeout=300) as client:
-        while True:
-            (slot,) = (await client.get(f"{address}/slots")).json()
-            if not slot["is_processing"]:
-                return dict(slot)
-
-
 async def test_the_model_is_listed(connect: Connect) -> None:
     assert await connect("llamacpp").probe() == ["base"]
     assert await connect("openai").probe() == ["base"]
@@ -119,12 +110,12 @@ async def test_reading_ahead_says_nothing(connect: Connect) -> None:
 
 
 async def test_a_talk(llamacpp: str) -> None:
-    chat: Chat | None = connect_chat(Settings(chat="llamacpp", chat_url=llamacpp, chat_model="base"))
-    assert chat is not None
+    chat = connect_chat(Settings(chat="llamacpp", chat_url=llamacpp, chat_model="base"))
+    assert isinstance(chat, RemoteChat)
     made = [piece async for piece in chat.chat([Message("user", "def main():")], ASK, stop=NEVER)]
     assert made[-1].finish in ("stop", "length")
     assert "".join(piece.text for piece in made)
-    chat.close()
+    await chat.client.aclose()
 
 
 async def test_an_assistant_streams_its_answer_and_leaves_it_when_cancelled(llamacpp: str, tmp_path: Path) -> None:

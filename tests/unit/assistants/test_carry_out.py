@@ -16,7 +16,7 @@ from codecompose_ls.assistants.carry_out import carry_out, needs_chat
 from codecompose_ls.assistants.library import library
 from codecompose_ls.assistants.outcome import Outcome, results
 from codecompose_ls.assistants.task import Diagnostic, Task
-from codecompose_ls.backends.chat import Chat
+from codecompose_ls.backends.chat import Chat, RemoteChat
 from codecompose_ls.backends.connect import connect_chat
 from codecompose_ls.errors import BackendError, Cancelled, EngineError, InputError, ModelError
 from codecompose_ls.settings import Settings
@@ -66,9 +66,9 @@ def talk(*texts: str, finish: str | None = "stop") -> list[bytes]:
     return [*said, *ended]
 
 
-def remote(server: HttpServer) -> Chat:
+def remote(server: HttpServer) -> RemoteChat:
     chat = connect_chat(Settings(chat="openai", chat_url=f"{server.url}/v1", chat_model="tiny"))
-    assert chat is not None
+    assert isinstance(chat, RemoteChat)
     return chat
 
 
@@ -292,7 +292,7 @@ async def test_a_server_is_asked_and_sees_no_secret(root: Path, server: HttpServ
     said = (Diagnostic(0, 4, f"the token {KEY} is public", "scan"),)
     chat = remote(server)
     outcome = await run(task("potential-problems", root, diagnostics=said), chat, shown=shown)
-    chat.close()
+    await chat.client.aclose()
     assert outcome.markdown == "It fails." and outcome.made_by == f"tiny@{server.url.removeprefix('http://')}"
     assert "".join(shown) == "It fails."
     (asked,) = server.asked
@@ -312,7 +312,7 @@ async def test_a_stop_ends_the_answer_and_the_request(root: Path, server: HttpSe
     with pytest.raises(asyncio.CancelledError):
         await asked
     await asyncio.wait_for(server.left.wait(), 10)
-    chat.close()
+    await chat.client.aclose()
     stop.set()
     with pytest.raises(Cancelled):
         await carry_out(task("explain", root), chat=ScriptedChat("x"), stop=stop, show=lambda *_: None)
@@ -332,14 +332,14 @@ async def test_a_server_that_fails_is_one_line(
     chat = remote(server)
     with pytest.raises(BackendError, match=message):
         await run(task("improve", root), chat)
-    chat.close()
+    await chat.client.aclose()
 
 
 async def test_a_server_that_answers_nonsense_changes_nothing(root: Path, server: HttpServer) -> None:
     server.answers.append(stream(*talk("def def ```\n", "rm -rf / \x00```")))
     chat = remote(server)
     outcome = await run(task("improve", root), chat)
-    chat.close()
+    await chat.client.aclose()
     assert not outcome.edits and outcome.refusal
 
 
