@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.editors import terminal
 from tests.editors.polling import seen, until
 from tests.editors.server import ROOT
+from tests.editors.terminal import Terminal
 
-COLUMNS, LINES = 86, 34
 PLUGIN = ROOT / "editors" / "nvim"
 PACKAGE = Path("nvim/site/pack/codecompose/start/codecompose")
-TERMINAL = "set -g default-terminal 'tmux-256color'\nset -sg escape-time 10\nset -as terminal-features ',*:RGB'\n"
 INIT = """
 vim.o.swapfile, vim.o.termguicolors, vim.o.shortmess = false, true, vim.o.shortmess .. 'I'
 vim.o.number, vim.o.showmode, vim.o.statusline = true, false, "%%f%%=%%{v:lua.require'codecompose'.status()}"
@@ -56,33 +54,10 @@ def needs(suite: str) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Neovim:
+class Neovim(Terminal):
     """One Neovim with one file open."""
 
     program: Path
-    home: Path
-
-    def keys(self, *keys: str) -> None:
-        """Press keys, by tmux' names for them."""
-        self._tmux("send-keys", "-t", "nvim", *keys)
-
-    def write(self, text: str) -> None:
-        self._tmux("send-keys", "-t", "nvim", "-l", text)
-
-    def screen(self, *, colours: bool = False) -> str:
-        """What the terminal shows."""
-        return self._tmux("capture-pane", "-t", "nvim", "-p", *(["-e"] if colours else []))
-
-    def capture(self, path: Path) -> None:
-        """Write what the terminal shows as a picture (SVG)."""
-        from rich.console import Console
-        from rich.text import Text
-
-        console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
-        console.print(Text.from_ansi(self.screen(colours=True)), end="")
-        picture = console.export_svg(title="Neovim")
-        # A picture should not fetch fonts: without them it has the viewer's own.
-        path.write_text(re.sub(r"@font-face {.*?}", "", picture, flags=re.DOTALL), encoding="utf-8")
 
     def lua(self, code: str) -> object:
         """Run Lua inside and return what it returns; None while it fails, or while a prompt keeps Neovim from it."""
@@ -146,10 +121,6 @@ class Neovim:
     def kill_server(self) -> None:
         os.kill(until(self.server_pid, "a server"), signal.SIGKILL)
 
-    def _tmux(self, *arguments: str | Path) -> str:
-        call = ["tmux", "-S", self.home / "tmux.socket", *arguments]
-        return subprocess.run(call, capture_output=True, text=True, check=True).stdout
-
 
 @contextmanager
 def running(
@@ -165,17 +136,13 @@ def running(
     with TemporaryDirectory(prefix="nvim") as folder:  # short, for the sockets in it
         home = Path(folder)
         install(home, {"cmd": command, **setup})
-        nvim = Neovim(program(suite), home)
-        start = [nvim.program, "--listen", home / "nvim.socket", file.name]
-        terminal = ["tmux", "-S", home / "tmux.socket", "-f", home / "tmux.conf", "new-session", "-d", "-s", "nvim"]
-        terminal += ["-x", str(COLUMNS), "-y", str(LINES), "-c", str(file.parent)]
-        subprocess.run([*terminal, *start], env=environment | user_folders(home), check=True)
-        try:
+        nvim = Neovim(home, program(suite))
+        start = [str(nvim.program), "--listen", str(home / "nvim.socket"), file.name]
+        environment = environment | user_folders(home)
+        with terminal.running(start, home=home, folder=file.parent, environment=environment):
             if ready:
                 until(nvim.is_ready, "the server to be ready")
             yield nvim
-        finally:
-            subprocess.run(["tmux", "-S", home / "tmux.socket", "kill-server"], check=False)
 
 
 def install(home: Path, setup: dict[str, object]) -> None:
@@ -184,7 +151,6 @@ def install(home: Path, setup: dict[str, object]) -> None:
     shutil.copytree(PLUGIN, home / "data" / PACKAGE)
     (home / "config" / "nvim").mkdir(parents=True)
     (home / "config" / "nvim" / "init.lua").write_text(INIT % json.dumps(json.dumps(setup)), encoding="utf-8")
-    (home / "tmux.conf").write_text(TERMINAL, encoding="utf-8")
 
 
 def user_folders(home: Path) -> dict[str, str]:

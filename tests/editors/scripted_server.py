@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ACCEPTED = "codecompose.accepted"
 SUGGESTIONS = ["apple pie", "apricot jam", "banana split\nwith cream"]
 
 
@@ -65,12 +66,11 @@ def serve(log: Path) -> None:
         if line.endswith("?") and params.context.trigger_kind != lsp.InlineCompletionTriggerKind.Invoked:
             return lsp.InlineCompletionList([])
         range = lsp.Range(params.position, params.position)
-        return lsp.InlineCompletionList(
-            [
-                lsp.InlineCompletionItem(text, range=range, command=lsp.Command("count", "count", arguments=[text]))
-                for text in SUGGESTIONS
-            ]
-        )
+        items = [
+            lsp.InlineCompletionItem(text, range=range, command=lsp.Command("Count", ACCEPTED, arguments=[text]))
+            for text in SUGGESTIONS
+        ]
+        return lsp.InlineCompletionList(items)
 
     @server.feature("textDocument/didShowCompletion")
     def shown(params: Any) -> None:
@@ -84,7 +84,7 @@ def serve(log: Path) -> None:
     def dismissed(params: Any) -> None:
         write(dismissed=params.reason)
 
-    @server.command("count")
+    @server.command(ACCEPTED)
     def accepted(text: str) -> None:
         write(accepted=text)
 

@@ -40,7 +40,7 @@ def test_ghost_text_is_shown_accepted_and_counted(
     completed = nvim.line() + ghost
     assert completed not in nvim.text()
     server.until_counted(shown=1)
-    nvim.capture(artefacts / f"nvim-{'-'.join(way)}.svg")
+    nvim.capture(artefacts / f"nvim-{'-'.join(way)}.svg", title="Neovim")
     nvim.keys("Tab")
     until(lambda: completed in nvim.text(), "the ghost text to become code")
     nvim.keys("Escape", ":w", "Enter")

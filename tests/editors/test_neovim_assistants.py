@@ -122,7 +122,7 @@ def test_the_function_at_the_cursor_is_explained_by_analysis(
     assert "def add" in nvim.panel() and "def total" not in nvim.panel()
     assert nvim.lua("return { vim.bo.filetype, vim.bo.buftype, vim.bo.modifiable }") == ["markdown", "nofile", False]
     until(lambda: "Explain, by analysis" in nvim.screen(), "the heading")
-    nvim.capture(artefacts / f"nvim-{suite}-explain.svg")
+    nvim.capture(artefacts / f"nvim-{suite}-explain.svg", title="Neovim")
     split = nvim.lua("return vim.api.nvim_get_current_buf()")
     nvim.keys("q")
     until(lambda: name(nvim) == str(file), "the way back to the code")
@@ -222,7 +222,7 @@ def test_an_edit_is_made_when_it_is_confirmed(nvim: Neovim, suite: str, file: Pa
     screen = nvim.screen()
     # All of the difference, above the question.
     assert "+        if not isinstance(count, int)" in screen and "+            raise TypeError" in screen
-    nvim.capture(artefacts / f"nvim-{suite}-edit.svg")
+    nvim.capture(artefacts / f"nvim-{suite}-edit.svg", title="Neovim")
     nvim.keys("1", "Enter")
     until(lambda: nvim.panel().endswith("**Applied.**"), "the edit to be made")
     until(lambda: "by analysis: applied" in nvim.screen(), "the heading to say so")
