@@ -405,11 +405,11 @@ async def test_a_server_that_is_down_is_one_line_and_then_left_alone(
 
 
 async def test_a_server_that_is_slow_is_one_line(server: HttpServer, tmp_path: Path) -> None:
-    async with editor(tmp_path, server, chatReadTimeoutMs=200) as session:
+    async with editor(tmp_path, server, chatReadTimeoutMs=500) as session:
         uri = await session.open(tmp_path / "double.py", SOURCE, "python")
         for steps, pieces in (((HANG,), []), ((said("It "), HANG), ["It "])):
             server.answers.append(stream(*steps))
-            assert await failure(session, uri) == f"the model server at {server.url}/v1 has said nothing for 0.2 s"
+            assert await failure(session, uri) == f"the model server at {server.url}/v1 has said nothing for 0.5 s"
             assert session.pieces("here") == pieces
             await server.left.wait()
         assert b"Traceback" not in session.log

@@ -84,46 +84,67 @@ async def test_it_completes_goes_down_is_stood_in_for_and_comes_back(
         assert status(session)["message"].startswith("model 'far@")
 
 
+BEGUN = event({"choices": [{"text": "sys."}]})
 CUT_OFF = "broke off (peer closed connection without sending complete message body (incomplete chunked read))"
-#: What a server does that is not well, what the user reads of it, and what had come of a suggestion by then.
+#: What a server does that is not well (None: nothing, it is down), what has come of a suggestion by then, and the line
+#: that the user reads.
 UNWELL: list[tuple[Any, str, str]] = [
-    ("down", "{at} cannot be reached (Connection refused): is it running?", ""),
-    (stream(HANG), "{at} has said nothing for 0.2 s", ""),
-    (stream(event({"choices": [{"text": "sys."}]}), HANG), "{at} has said nothing for 0.2 s", "sys."),
-    (whole(b"<html>hi</html>", kind="text/html"), "{at} answers nonsense: what it sends is no answer", ""),
-    (whole(b'{"choices": ['), "the model server answers nonsense: what it sends is not JSON", ""),
-    (stream(event({"choices": [{"text": "sys."}]}), CUT), "{at} " + CUT_OFF, "sys."),
-    (stream(event({"choices": [{"text": "sys."}]})), "{at} stopped in the midst of its answer", "sys."),
+    (None, "", "{at} cannot be reached (Connection refused): is it running?"),
+    (whole(b"<html>hi</html>", kind="text/html"), "", "{at} answers nonsense: what it sends is no answer"),
+    (whole(b'{"choices": ['), "", "the model server answers nonsense: what it sends is not JSON"),
+    (stream(BEGUN, CUT), "sys.", "{at} " + CUT_OFF),
+    (stream(BEGUN), "sys.", "{at} stopped in the midst of its answer"),
+]
+SLOW: list[tuple[Any, str, str]] = [
+    (stream(HANG), "", "{at} has said nothing for 0.5 s"),
+    (stream(BEGUN, HANG), "sys.", "{at} has said nothing for 0.5 s"),
 ]
 
 
+async def see(session: Session, server: HttpServer, path: Path, case: tuple[Any, str, str], *, fallback: bool) -> None:
+    """Ask a server that is not well, and see what the user gets and reads."""
+    answer, told, line = case
+    if answer is None:
+        await server.stop()
+    else:
+        server.answers.append(answer)
+    # The model on this machine goes on from what has come: it says "print" only where that is nothing.
+    assert await ask(session, path) == (told or "print") * fallback
+    line = line.format(at=f"the model server at {server.url}/v1")
+    if fallback:
+        assert status(session)["kind"] == "Warning"
+        assert status(session)["message"] == f"model 'far@{server.url[7:]}': {line}; the local model answers"
+    else:
+        assert (status(session)["kind"], status(session)["message"]) == ("Error", line)
+    if answer is None:
+        await server.start()
+
+
 @pytest.mark.parametrize("fallback", [True, False])
-async def test_a_server_that_is_down_slow_confused_or_breaks_off_is_one_line_in_the_status(
-    fallback: bool, server: HttpServer, near: Path, workspace: Path
+async def test_a_server_that_is_down_confused_or_breaks_off_is_one_line_in_the_status(
+    fallback: bool, server: HttpServer, near: Path, tmp_path: Path
 ) -> None:
-    async with start(server, near, workspace, backendFallback=fallback, backendReadTimeoutMs=200) as session:
-        for number, (answer, line, told) in enumerate(UNWELL):
-            well = workspace / f"well{number}{fallback}.py"
-            if answer == "down":
-                await server.stop()
-            else:
-                server.answers.append(answer)
-            said = await ask(session, workspace / f"unwell{number}{fallback}.py")
-            line = line.format(at=f"the model server at {server.url}/v1")
-            if fallback:
-                # The model on this machine says "print" only where nothing has been said.
-                assert said == (told or "print")
-                expected = ("Warning", f"model 'far@{server.url[7:]}': {line}; the local model answers")
-            else:
-                assert said == ""
-                expected = ("Error", line)
-            assert (status(session)["kind"], status(session)["message"]) == expected
-            if answer == "down":
-                await server.start()
+    async with start(server, near, tmp_path, backendFallback=fallback) as session:
+        for number, case in enumerate(UNWELL):
+            await see(session, server, tmp_path / f"unwell{number}.py", case, fallback=fallback)
             server.answers.append(openai("len(sys.argv))"))
-            assert await ask(session, well) == "len(sys.argv))"
+            assert await ask(session, tmp_path / f"well{number}.py") == "len(sys.argv))"
             assert status(session)["kind"] == "Normal"
+        await server.stop()
+        for number in range(4):
+            assert await ask(session, tmp_path / f"down{number}.py") == "print" * fallback
+        assert ("it is left alone for" in status(session)["message"]) != fallback
+        assert status(session)["message"].endswith("the local model answers") == fallback
         assert b"Traceback" not in session.log
+
+
+@pytest.mark.parametrize("fallback", [True, False])
+async def test_a_server_that_is_slow_is_one_line_in_the_status(
+    fallback: bool, server: HttpServer, near: Path, tmp_path: Path
+) -> None:
+    async with start(server, near, tmp_path, backendFallback=fallback, backendReadTimeoutMs=500) as session:
+        for number, case in enumerate(SLOW):
+            await see(session, server, tmp_path / f"slow{number}.py", case, fallback=fallback)
 
 
 async def test_without_the_local_model_behind_it_the_failure_is_said(
