@@ -26,6 +26,7 @@ from codecompose_ls.backends.remote import RemoteBackend, plain
 from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import BackendError
 from codecompose_ls.prompt.templates import CODECOMPOSE, FimTemplate
+from codecompose_ls.service import catalogue
 from codecompose_ls.service.access import Tokens
 from codecompose_ls.service.app import create_app
 from codecompose_ls.service.catalogue import Card, Catalogue, Weights
@@ -137,6 +138,28 @@ async def test_a_wrong_token_and_a_wrong_name(address: str) -> None:
         with pytest.raises(BackendError, match=message):
             await pieces(backend)
         await backend.client.aclose()
+
+
+async def test_one_that_has_all_it_can_answer_is_busy_and_asked_once_more(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "WAITING", 0)
+    monkeypatch.setattr(LocalBackend, "at_once", 0)
+    backend, waited = remote(address, "codecompose"), []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        monkeypatch.setattr(LocalBackend, "at_once", len(waited) - 1)
+
+    backend.client._sleep = sleep
+    with pytest.raises(
+        BackendError, match=r"is busy, asks to wait 1 s \('tiny' has all the requests that it can answer"
+    ):
+        await pieces(backend)
+    backend.client.circuit.succeeded()
+    assert await pieces(backend)
+    assert waited == [1.0, 1.0]
+    await backend.client.aclose()
 
 
 async def test_it_lists_its_models(address: str) -> None:

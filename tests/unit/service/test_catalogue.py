@@ -62,6 +62,19 @@ def test_torch_runs_adapters_on_one_base_and_int8_each_as_weights_of_its_own(reg
     assert (weights.folder, weights.engine, adapter) == (other, "int8", None)
 
 
+@pytest.mark.parametrize(("gpu", "ours", "other"), [(False, "int8", "torch"), (True, "torch", "torch")])
+def test_of_itself_it_takes_torch_with_a_gpu_and_for_what_int8_does_not_know(
+    gpu: bool, ours: str, other: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codecompose_ls.service.shelf._has_gpu", lambda: gpu)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "config.json").write_text('{"model_type": "gpt2"}')
+    shelf = DiskShelf([str(tiny), str(foreign)])
+    engines = [(shelf.find(card.name) or pytest.fail())[0].engine for card in shelf.cards()]
+    assert engines == [ours, other]
+
+
 class Many:
     """A shelf of models that nobody has to compute."""
 
