@@ -20,6 +20,7 @@ from codecompose_ls.lsp.chat_model import ChatModel
 from codecompose_ls.lsp.configuration import Configuration
 from codecompose_ls.lsp.documents import Workspace
 from codecompose_ls.lsp.index import Indexes
+from codecompose_ls.lsp.message import plain
 from codecompose_ls.lsp.models import Models
 from codecompose_ls.lsp.progress import Bar
 from codecompose_ls.lsp.protocol import Protocol, converter
@@ -121,7 +122,7 @@ class Server(LanguageServer):
 
     def show(self, message: str, kind: lsp.MessageType = lsp.MessageType.Warning) -> None:
         """Show one line to the user."""
-        self.window_show_message(lsp.ShowMessageParams(kind, message))
+        self.window_show_message(lsp.ShowMessageParams(kind, plain(message)))
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what belongs to no request; the typist can do nothing about it."""

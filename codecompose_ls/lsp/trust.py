@@ -10,6 +10,7 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 from codecompose_ls.errors import CodeComposeError
+from codecompose_ls.lsp.message import plain
 
 if TYPE_CHECKING:
     from codecompose_ls.assistants.library import Library
@@ -44,7 +45,7 @@ class Trust:
             "model with your code. Do you trust them?"
         )
         actions = [lsp.MessageActionItem(_TRUST), lsp.MessageActionItem(_LATER)]
-        params = lsp.ShowMessageRequestParams(lsp.MessageType.Info, question, actions)
+        params = lsp.ShowMessageRequestParams(lsp.MessageType.Info, plain(question), actions)
         try:
             answer = await self._ls.window_show_message_request_async(params)
             if answer is not None and answer.title == _TRUST:

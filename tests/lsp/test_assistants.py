@@ -566,6 +566,22 @@ async def test_an_answer_is_text_whatever_it_says(session: Editor, chat: HttpSer
     assert told <= {"$/progress", "didChangeStatus", "window/workDoneProgress/create"}
 
 
+async def test_a_message_holds_no_link(server: HttpServer, tmp_path: Path) -> None:
+    (tmp_path / ".codecompose.toml").write_text('"[free](command:x)" = 1\n')
+    own = tmp_path / ".codecompose" / "assistants" / "[own](command:x).md"
+    own.parent.mkdir(parents=True)
+    own.write_text(OWN)
+    async with editor(tmp_path, server, capabilities=able(experimental=None)) as session:
+        uri = await session.open(tmp_path / "double.py", SOURCE, "python")
+        server.answers.append(talk("[Fix it](command:x) or [read](https://example.org)."))
+        await session.assist("explain", uri, INSIDE)
+        question = await session.wait_for("window/showMessageRequest")
+        shown = [params["message"] for method, params in session.notifications if method == "window/showMessage"]
+    assert "[own] (command:x)" in question["message"]
+    assert "[Fix it] (command:x) or [read] (https://example.org)." in shown
+    assert any("[free] (command:x)" in text for text in shown)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
