@@ -119,7 +119,7 @@ class Emacs(Terminal):
 @contextmanager
 def running(command: list[str], environment: dict[str, str], file: Path, *, ready: bool = True) -> Iterator[Emacs]:
     """Open `file` with a server, and wait for it unless `ready` is false."""
-    with TemporaryDirectory(prefix="emacs") as folder:  # short, for the sockets in it
+    with TemporaryDirectory(prefix="emacs", ignore_cleanup_errors=True) as folder:  # short, for the sockets in it
         home = Path(folder)
         paths = {"packages": PACKAGES, "client": CLIENT, "home": home, "session": home / "session"}
         init = INIT % {

@@ -133,7 +133,7 @@ def running(
     **setup: object,
 ) -> Iterator[Neovim]:
     """Open `file` in its folder with a server, and wait for it unless `ready` is false. The rest is for `setup`."""
-    with TemporaryDirectory(prefix="nvim") as folder:  # short, for the sockets in it
+    with TemporaryDirectory(prefix="nvim", ignore_cleanup_errors=True) as folder:  # short, for the sockets in it
         home = Path(folder)
         install(home, {"cmd": command, **setup})
         nvim = Neovim(home, program(suite))

@@ -23,9 +23,10 @@ def opened(
     require(**neovim.needs(request.param))
     folder = tmp_path_factory.mktemp("keys")
     server = ScriptedServer(folder / "told.json")
-    keys = {"next": "<M-n>", "previous": "<M-p>"}
+    keys = {"previous": "<M-p>"}
     file = write_project(folder / "shop")
     with neovim.running(server.command, dict(os.environ), file, suite=request.param, keys=keys) as nvim:
+        nvim.lua("vim.keymap.set('i', '<M-n>', '<Plug>(codecompose-next)')")
         yield nvim, server
 
 

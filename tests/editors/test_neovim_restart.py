@@ -1,4 +1,4 @@
-"""A server that is killed, that keeps ending, or that is not there: what Neovim does about it, and what it says."""
+"""The server in Neovim: where it starts, and what is done and said when it is killed, keeps ending or is not there."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def test_a_missing_server_is_said_once_and_found_when_it_is_there(suite: str, fi
     require(**neovim.needs(suite))
     program, scripted = tmp_path / "codecompose-ls", ScriptedServer(tmp_path / "told.json")
     with neovim.running([str(program), "lsp"], dict(os.environ), file, suite=suite, ready=False) as nvim:
-        until(lambda: "was not found, see :help codecompose-install" in nvim.screen(), "a message that helps")
+        until(lambda: "was not found, see :checkhealth codecompose" in nvim.screen(), "a message that helps")
         nvim.keys("Enter")
         for other in ("one.py", "two.py"):
             nvim.command(f"edit {other}")
             until(lambda other=other: str(nvim.lua("return vim.fn.bufname()")) == other, "another file")
         assert nvim.messages().count("was not found") == 1
         nvim.command("checkhealth codecompose")
-        until(lambda: "Install the server, or give its full path in `cmd`" in nvim.text(), "a report")
+        until(lambda: "Or give its full path:" in nvim.text(), "a report")
         nvim.command("buffer two.py")
         program.write_text(f"#!/bin/sh\nexec {shlex.join(scripted.command)} lsp\n")
         program.chmod(0o755)
@@ -90,3 +90,23 @@ def test_a_missing_server_is_said_once_and_found_when_it_is_there(suite: str, fi
         until(nvim.is_ready, "the server")
         nvim.keys("o", "=")
         until(lambda: nvim.ghost() == "apple pie", "a suggestion")
+
+
+def test_what_is_given_to_vim_lsp_config_counts(file: Path, tmp_path: Path) -> None:
+    require(**neovim.needs("forky"))
+    scripted = ScriptedServer(tmp_path / "told.json")
+    with neovim.running(scripted.command, dict(os.environ), file, suite="forky") as nvim:
+        nvim.lua("vim.lsp.config('codecompose', { filetypes = { 'go' } })")
+        nvim.command("edit other.py")
+        nvim.command("edit main.go")
+        until(lambda: nvim.lua(SERVED) == ["basket.py", "main.go"], "Go and what was there before, no more Python")
+
+
+SERVED = """
+local served = {}
+for buf in pairs(vim.lsp.get_clients({ name = 'codecompose' })[1].attached_buffers) do
+  served[#served + 1] = vim.fs.basename(vim.api.nvim_buf_get_name(buf))
+end
+table.sort(served)
+return served
+"""

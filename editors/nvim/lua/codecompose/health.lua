@@ -8,7 +8,11 @@ local DRAWN = { native = 'vim.lsp.inline_completion', extmarks = 'extmarks of th
 local function check_program(codecompose)
   local program = codecompose.options.cmd[1]
   if vim.fn.executable(program) == 0 then
-    health.error(("'%s' was not found"):format(program), 'Install the server, or give its full path in `cmd`')
+    health.error(("'%s' was not found"):format(program), {
+      "Install the server: 'pip install .' at the root of its repository",
+      "Or give its full path: require('codecompose').setup { cmd = { '/path/to/codecompose-ls', 'lsp' } }",
+      'Then :CodeCompose restart',
+    })
     return false
   end
   health.ok('server: ' .. vim.fn.exepath(program))

@@ -148,8 +148,8 @@ end
 
 --- Say it once, not for every buffer.
 local function complain_of_missing()
-  show({ kind = 'Error', message = 'The server is not installed: see :help codecompose-install.', busy = false })
-  local message = "CodeCompose LS: '%s' was not found, see :help codecompose-install"
+  show({ kind = 'Error', message = 'The server is not installed: see :checkhealth codecompose.', busy = false })
+  local message = "CodeCompose LS: '%s' was not found, see :checkhealth codecompose"
   vim.notify(message:format(M.options.cmd[1]), vim.log.levels.ERROR)
 end
 
