@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections import Counter
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+from codecompose_ls.telemetry import entries
 from codecompose_ls.telemetry.database import connect
-from codecompose_ls.telemetry.ledger import Bucket, Key
+from codecompose_ls.telemetry.ledger import Bucket
 
 
 def buckets(
@@ -24,10 +22,12 @@ def buckets(
     editor: str | None = None,
     cohort: str | None = None,
     user: str | None = None,
+    tell_positions: bool = True,
 ) -> list[Bucket]:
     """Return the buckets from the day `since` to before the day `until` (UTC).
 
-    A dimension that is None may be anything. A database that does not exist has none. Raises sqlite3.Error and OSError.
+    A dimension that is None may be anything. Without `tell_positions` there are fewer, each of all positions together.
+    A database that does not exist has none. Raises sqlite3.Error and OSError.
     """
     if not path.exists():
         return []
@@ -40,13 +40,4 @@ def buckets(
     if until is not None:
         conditions["day < ?"] = until.isoformat()
     with closing(connect(path)) as connection:
-        return read(connection, conditions)
-
-
-def read(connection: sqlite3.Connection, conditions: dict[str, str]) -> list[Bucket]:
-    """Return the buckets of an open database that meet all conditions (SQL, with the value of its one parameter)."""
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = connection.execute(f"SELECT * FROM bucket {where}", tuple(conditions.values())).fetchall()
-    # One call: a reader of JSON remembers the names that it has seen.
-    all_counters = json.loads(f"[{','.join(row[-1] for row in rows)}]")
-    return [Bucket(Key(*row[:-1]), Counter(counters)) for row, counters in zip(rows, all_counters, strict=True)]
+        return entries.read(connection, "bucket" if tell_positions else "total", conditions)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from codecompose_ls import folders
 from codecompose_ls.telemetry import entries
+from codecompose_ls.telemetry.ledger import without_position
 
 Migration = Callable[[sqlite3.Connection], object]
 MIGRATIONS: dict[str, Migration] = {}
@@ -112,6 +113,24 @@ def m004_feedback(connection: sqlite3.Connection) -> None:
     )
 
 
+@migration
+def m005_total(connection: sqlite3.Connection) -> None:
+    # The same sums for all positions together, which is what the dashboard reads. With row numbers: a row without them
+    # that has more than 1,000 bytes takes a page of its own.
+    connection.execute(
+        """
+        CREATE TABLE total (
+            day TEXT, language TEXT, model TEXT, position TEXT, editor TEXT, cohort TEXT, user TEXT,
+            counters TEXT NOT NULL,
+            PRIMARY KEY (day, language, model, position, editor, cohort, user)
+        )
+        """
+    )
+    sums = {bucket.key: bucket.counters for bucket in entries.read(connection, "bucket", {})}
+    for key, counters in without_position(sums).items():
+        entries.add(connection, "total", key, counters)
+
+
 def default_path() -> Path:
     """Return where the user's database is."""
     return folders.data() / "telemetry.sqlite3"
@@ -187,7 +206,7 @@ def purge(path: Path) -> int:
         with closing(connect(path)) as connection:
             count = int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
             with Transaction(connection):
-                for table in ("event", "suggestion", "bucket", "sent", "feedback"):
+                for table in ("event", "suggestion", "bucket", "total", "sent", "feedback"):
                     connection.execute(f"DELETE FROM {table}")
             connection.execute(_GIVE_BACK)
             connection.execute("VACUUM")

@@ -8,13 +8,22 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import uuid4
 
 from codecompose_ls.telemetry.events import Event, Kind, Position
-from codecompose_ls.telemetry.ledger import Change, Counters, Key, State, apply, suggestions_of
+from codecompose_ls.telemetry.ledger import (
+    Bucket,
+    Change,
+    Counters,
+    Key,
+    State,
+    apply,
+    suggestions_of,
+    without_position,
+)
 
 #: Events are kept for so long, and as long as the file holds less than this; sums are kept for ever.
 KEEP_DAYS = 90
@@ -72,6 +81,15 @@ def after(connection: sqlite3.Connection, number: int, *, limit: int) -> list[tu
     return [(row[0], _event(row[1:])) for row in rows]
 
 
+def read(connection: sqlite3.Connection, table: str, conditions: Mapping[str, str]) -> list[Bucket]:
+    """Return the rows of `bucket` or `total` that meet all conditions (SQL, with the value of its one parameter)."""
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = connection.execute(f"SELECT * FROM {table} {where}", tuple(conditions.values())).fetchall()
+    # One call: a reader of JSON remembers the names that it has seen.
+    all_counters = json.loads(f"[{','.join(row[-1] for row in rows)}]")
+    return [Bucket(Key(*row[:-1]), Counter(counters)) for row, counters in zip(rows, all_counters, strict=True)]
+
+
 def forget(connection: sqlite3.Connection, *, now: float) -> None:
     """Delete some events that are too old or too many, the oldest first, and states that have nothing more to come.
 
@@ -98,21 +116,23 @@ def _apply(connection: sqlite3.Connection, events: Sequence[Event], seen: Collec
     at = max((event.at for event in change.events), default=0.0)
     connection.executemany(_PUT_STATE, ((id, at, state.dumps()) for id, state in change.states.items()))
     for key, counters in change.counters.items():
-        _add(connection, key, counters)
+        add(connection, "bucket", key, counters)
+    for key, counters in without_position(change.counters).items():
+        add(connection, "total", key, counters)
     return change
 
 
-def _add(connection: sqlite3.Connection, key: Key, counters: Counters) -> None:
-    """Add to a bucket; one that comes to nothing is none."""
-    row = connection.execute(f"SELECT counters FROM bucket WHERE {_IS_KEY}", key).fetchone()
+def add(connection: sqlite3.Connection, table: str, key: Key, counters: Counters) -> None:
+    """Add to a row of `bucket` or `total`; one that comes to nothing is none."""
+    row = connection.execute(f"SELECT counters FROM {table} WHERE {_IS_KEY}", key).fetchone()
     sums = Counter(json.loads(row[0]) if row else {})
     sums.update(counters)
     left = {name: value for name, value in sums.items() if value}
     if left:
         text = json.dumps(left, separators=(",", ":"))
-        connection.execute("INSERT OR REPLACE INTO bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, text))
+        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, text))
     else:
-        connection.execute(f"DELETE FROM bucket WHERE {_IS_KEY}", key)
+        connection.execute(f"DELETE FROM {table} WHERE {_IS_KEY}", key)
 
 
 def _select(connection: sqlite3.Connection, sql: str, values: Sequence[str]) -> Iterator[Any]:

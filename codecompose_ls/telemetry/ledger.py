@@ -146,6 +146,14 @@ def apply(events: Iterable[Event], *, states: Mapping[str, State], seen: Collect
     return Change(tuple(new.values()), changed, {key: sums for key, sums in nonzero.items() if sums})
 
 
+def without_position(counters: Mapping[Key, Counters]) -> dict[Key, Counters]:
+    """Add up what only positions tell apart: a quarter of the rows for whoever does not ask for them."""
+    found: dict[Key, Counters] = {}
+    for key, sums in counters.items():
+        found.setdefault(key._replace(position=""), Counter()).update(sums)
+    return found
+
+
 def key_of(event: Event) -> Key:
     """Return where an event is counted."""
     position = event.position.value if event.position else ""

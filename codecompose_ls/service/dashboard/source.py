@@ -16,7 +16,8 @@ from codecompose_ls.telemetry.ledger import Bucket
 class Source(Protocol):
     """Gives the buckets from the day `since` to before the day `until` (UTC); None leaves that side open.
 
-    The page narrows them itself, since its menus list what there is in these days. May raise `CodeComposeError`.
+    They need not tell positions apart. The page narrows them itself, since its menus list what there is in these days.
+    May raise `CodeComposeError`.
     """
 
     def __call__(self, *, since: date | None, until: date | None) -> list[Bucket]: ...
@@ -30,7 +31,7 @@ class LocalSource:
 
     def __call__(self, *, since: date | None, until: date | None) -> list[Bucket]:
         try:
-            return buckets(self.path, since=since, until=until)
+            return buckets(self.path, since=since, until=until, tell_positions=False)
         except (sqlite3.Error, OSError) as error:
             raise InputError(
                 f"{self.path} cannot be read ({error}); 'codecompose-ls telemetry purge' deletes a damaged one"

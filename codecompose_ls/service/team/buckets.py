@@ -11,24 +11,25 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from codecompose_ls.errors import CodeComposeError
-from codecompose_ls.service.team.database import bucket, reading
+from codecompose_ls.service.team.database import bucket, reading, total
 from codecompose_ls.telemetry.ledger import Bucket, Key
-
-_COLUMNS = (*(bucket.c[name] for name in Key._fields), bucket.c.counters)
 
 
 @dataclass(frozen=True, slots=True)
 class TeamSource:
-    """Implements the dashboard's `Source` with the team's database."""
+    """Implements the dashboard's `Source` with the team's database: each bucket is of all positions together, or else,
+    with `tell_positions`, there are more."""
 
     engine: Engine
+    tell_positions: bool = False
 
     def __call__(self, *, since: date | None = None, until: date | None = None) -> list[Bucket]:
-        wanted = select(*_COLUMNS)
+        table = bucket if self.tell_positions else total
+        wanted = select(*(table.c[name] for name in Key._fields), table.c.counters)
         if since is not None:
-            wanted = wanted.where(bucket.c.day >= since.isoformat())
+            wanted = wanted.where(table.c.day >= since.isoformat())
         if until is not None:
-            wanted = wanted.where(bucket.c.day < until.isoformat())
+            wanted = wanted.where(table.c.day < until.isoformat())
         try:
             with reading(self.engine) as connection:
                 rows = connection.execute(wanted).all()

@@ -6,8 +6,10 @@ it, in this server or in another one. SQLite has one writer at a time anyway.
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -35,6 +37,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from codecompose_ls import folders
 from codecompose_ls.errors import InputError, MissingExtraError
+from codecompose_ls.telemetry.ledger import Key, without_position
 
 #: How long a writer of SQLite waits for another one; seconds to connect to PostgreSQL.
 _BUSY_S, _CONNECT_S = 20.0, 10
@@ -69,14 +72,22 @@ suggestion = Table(
     Column("received", Double, nullable=False, index=True),
     Column("state", Text, nullable=False),
 )
-bucket = Table(
-    "bucket",
-    metadata,
-    *(Column(name, Text, primary_key=True) for name in ("user", "day", "language", "model")),
-    *(Column(name, Text, primary_key=True) for name in ("position", "editor", "cohort")),
-    Column("counters", Text, nullable=False),
-    Index("bucket_day", "day"),
-)
+
+
+def _sums(table: str) -> Table:
+    return Table(
+        table,
+        metadata,
+        *(Column(name, Text, primary_key=True) for name in ("user", "day", "language", "model")),
+        *(Column(name, Text, primary_key=True) for name in ("position", "editor", "cohort")),
+        Column("counters", Text, nullable=False),
+        Index(f"{table}_day", "day"),
+    )
+
+
+bucket = _sums("bucket")
+#: The same sums for all positions together: what the pages read.
+total = _sums("total")
 #: Who has logged in: hashes of a cookie and of the token that was given for it.
 session = Table(
     "session",
@@ -117,8 +128,17 @@ def m003_subject(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE feedback ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"))
 
 
+def m004_total(connection: Connection) -> None:
+    total.create(connection, checkfirst=True)
+    columns = [bucket.c[name] for name in Key._fields]
+    rows = connection.execute(select(*columns, bucket.c.counters)).all()
+    sums = without_position({Key(*row[:-1]): Counter(json.loads(row[-1])) for row in rows})
+    if found := [{**key._asdict(), "counters": json.dumps(counters)} for key, counters in sums.items()]:
+        connection.execute(insert(total), found)
+
+
 #: Only ever added to; each is applied once, and the database remembers which.
-MIGRATIONS: tuple[Migration, ...] = (m001_tables, m002_feedback, m003_subject)
+MIGRATIONS: tuple[Migration, ...] = (m001_tables, m002_feedback, m003_subject, m004_total)
 
 
 def default_url() -> str:

@@ -8,17 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, tuple_
+from sqlalchemy import Connection, Engine, Table, delete, insert, select, tuple_
 
-from codecompose_ls.service.team.database import bucket, events, lock, now, session, suggestion
+from codecompose_ls.service.team.database import bucket, events, lock, now, session, suggestion, total
 from codecompose_ls.telemetry.events import Event, Kind, Position
-from codecompose_ls.telemetry.ledger import Change, Counters, Key, State, apply, suggestions_of
+from codecompose_ls.telemetry.ledger import Change, Counters, Key, State, apply, suggestions_of, without_position
 
 #: Events are kept for so long since they came, and states of suggestions; sums are kept for ever.
 KEEP_DAYS, STATE_DAYS = 90, 45
 
 _COLUMNS = tuple(item.name for item in fields(Event))
-_KEY = tuple(bucket.c[name] for name in Key._fields)
 
 
 def enter(engine: Engine, user: str, said: Sequence[Event]) -> Change:
@@ -36,7 +35,8 @@ def enter(engine: Engine, user: str, said: Sequence[Event]) -> Change:
         if change.events:
             connection.execute(insert(events), [{**_row(event), "received": received} for event in change.events])
         _put_states(connection, user, change.states, received)
-        _add(connection, user, change.counters)
+        _add(connection, bucket, user, change.counters)
+        _add(connection, total, user, without_position(change.counters))
     return change
 
 
@@ -63,23 +63,24 @@ def _put_states(connection: Connection, user: str, states: Mapping[str, State], 
     connection.execute(insert(suggestion), rows)
 
 
-def _add(connection: Connection, user: str, changes: Mapping[Key, Counters]) -> None:
-    """Add to buckets; one that comes to nothing is none."""
+def _add(connection: Connection, table: Table, user: str, changes: Mapping[Key, Counters]) -> None:
+    """Add to rows of `bucket` or `total`; one that comes to nothing is none."""
     if not changes:
         return
+    key = [table.c[name] for name in Key._fields]
     days = {key.day for key in changes}
-    there = connection.execute(select(*_KEY, bucket.c.counters).where(bucket.c.user == user, bucket.c.day.in_(days)))
+    there = connection.execute(select(*key, table.c.counters).where(table.c.user == user, table.c.day.in_(days)))
     before = {Key(*row[:-1]): row[-1] for row in there}
     rows = []
-    for key, counters in changes.items():
-        sums = Counter(json.loads(before.get(key, "{}")))
+    for changed, counters in changes.items():
+        sums = Counter(json.loads(before.get(changed, "{}")))
         sums.update(counters)
         if left := {name: value for name, value in sums.items() if value}:
-            rows.append({**key._asdict(), "counters": json.dumps(left, separators=(",", ":"))})
-    if gone := [tuple(key) for key in changes if key in before]:
-        connection.execute(delete(bucket).where(tuple_(*_KEY).in_(gone)))
+            rows.append({**changed._asdict(), "counters": json.dumps(left, separators=(",", ":"))})
+    if gone := [tuple(changed) for changed in changes if changed in before]:
+        connection.execute(delete(table).where(tuple_(*key).in_(gone)))
     if rows:
-        connection.execute(insert(bucket), rows)
+        connection.execute(insert(table), rows)
 
 
 def _storable(event: Event) -> Event:

@@ -15,7 +15,16 @@ from codecompose_ls.telemetry import entries
 from codecompose_ls.telemetry.buckets import buckets
 from codecompose_ls.telemetry.database import Transaction, connect
 from codecompose_ls.telemetry.events import RETENTION_S, Event, Kind, Position
-from codecompose_ls.telemetry.ledger import Bucket, Counters, Key, State, apply, key_of, suggestions_of
+from codecompose_ls.telemetry.ledger import (
+    Bucket,
+    Counters,
+    Key,
+    State,
+    apply,
+    key_of,
+    suggestions_of,
+    without_position,
+)
 from codecompose_ls.telemetry.metrics import metrics
 from codecompose_ls.telemetry.summary import summary
 
@@ -119,6 +128,10 @@ def test_the_file_keeps_the_same_books(batches: list[list[Event]], random: rando
                 with Transaction(connection):
                     entries.enter(connection, batch)
         assert sorted(buckets(path), key=lambda bucket: bucket.key) == books.buckets
+        coarse = without_position(sums(books.buckets))
+        assert sums(buckets(path, tell_positions=False)) == {
+            key: one for key, one in coarse.items() if any(one.values())
+        }
         assert summary(path) == metrics(books.buckets)
 
 
@@ -185,6 +198,10 @@ def test_assistants_are_counted_by_name_and_change_no_figure_of_suggestions() ->
         "explain": (1, 0, 1),
     }
     assert (figures.requested, figures.shown, figures.dismissed, figures.latency_ms) == (0, 0, 0, {})
+
+
+def sums(found: list[Bucket]) -> dict[Key, Counters]:
+    return {bucket.key: bucket.counters for bucket in found}
 
 
 def test_days_are_those_of_utc_and_no_clock_is_too_wrong_for_one() -> None:

@@ -1,5 +1,6 @@
 """A database of the first version, brought up to date: what it had counted is counted."""
 
+import random
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -17,6 +18,7 @@ from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.metrics import breakdown, metrics
 from codecompose_ls.telemetry.store import Store
 from codecompose_ls.telemetry.summary import export, summary
+from tests.sessions import session
 from tests.unit.telemetry.known import Session
 from tests.unit.telemetry.test_truth import ACTIONS, Truth, check
 from tests.unit.telemetry.typist import Typist
@@ -101,6 +103,18 @@ def test_files_give_pages_back_that_fall_free_but_old_ones_only_after_a_purge(tm
     database.purge(old)
     with closing(connect(old)) as connection:
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+
+
+def test_sums_of_before_are_added_up_over_positions(tmp_path: Path) -> None:
+    path, said = tmp_path / "telemetry.sqlite3", session(random.Random(1), suggestions=20)
+    with closing(connect(path)) as connection:
+        with database.Transaction(connection):
+            entries.enter(connection, said)
+        before = buckets(path, tell_positions=False)
+        connection.execute("DROP TABLE total")
+        connection.execute("DELETE FROM migration WHERE name = 'm005_total'")
+    after = buckets(path, tell_positions=False)
+    assert after == before and len(after) < len(buckets(path))
 
 
 # The list of migrations.
