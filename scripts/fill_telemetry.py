@@ -1,4 +1,4 @@
-"""Fill a telemetry database with plausible events: `python scripts/fill_telemetry.py PATH --events 1000000`.
+"""Fill a telemetry database with plausible events: `python -m scripts.fill_telemetry PATH --events 1000000`.
 
 For measuring what reads it: `codecompose-ls telemetry summary` and the dashboard. The same seed gives the same events.
 """
@@ -25,6 +25,7 @@ LANGUAGES = ("python", "typescript", "go", "rust", "java")
 #: One after the other.
 MODELS = ("base", "tuned-2026-10", "tuned-2026-11")
 EDITORS = ("vscode", "neovim")
+COHORTS = ("treatment", "control")
 BATCH = 2_000
 
 
@@ -36,7 +37,7 @@ def suggestion(random: random.Random, *, at: float, model: str, person: int) -> 
         model,
         position=random.choice(list(Position)),
         editor=random.choice(EDITORS) if person == 0 else EDITORS[person % 2],
-        cohort=("treatment", "control")[person // 2 % 2] if person else "",
+        cohort=COHORTS[person // 2 % 2] if person else "",
         user=f"{person:024x}" if person else "",
         at=at,
     )
@@ -67,39 +68,52 @@ def suggestion(random: random.Random, *, at: float, model: str, person: int) -> 
         yield replace(common, position=None, characters=random.randint(1, 200))
 
 
-def events(*, days: int, number: int, people: int, seed: int) -> Iterator[Event]:
-    """Yield about so many events of the last days and as many more of the next ones as are wanted, in their order."""
+def events(*, days: int, number: int, people: int = 0, mixed: bool = False, seed: int = 1) -> Iterator[Event]:
+    """Yield about so many events of the last days and as many more of the next ones as are wanted, in their order.
+
+    `mixed`: every language, model, editor and cohort evenly on each day, by one person, which makes the most sums.
+    """
     source, sequence, start = random.Random(seed), count(), time.time() - days * 86_400
     at = start
     while True:
         at += source.expovariate(number / 2.2 / (days * 86_400))
         model = MODELS[min(len(MODELS) - 1, int((at - start) / (days * 86_400) * len(MODELS)))]
         person = source.randint(1, people) if people else 0
+        cohort = ""
+        if mixed:
+            model, cohort = source.choice(MODELS), source.choice(COHORTS)
         for event in suggestion(source, at=at, model=model, person=person):
+            event = replace(event, cohort=cohort) if mixed else event
             yield replace(event, id=UUID(int=source.getrandbits(128), version=4).hex, sequence=next(sequence))
 
 
+def fill(path: Path, told: Iterator[Event]) -> None:
+    """Enter events into a database, which is made if there is none."""
+    with closing(connect(path)) as connection:
+        while batch := list(islice(told, BATCH)):
+            with Transaction(connection):
+                entries.enter(connection, batch)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--people", type=int, default=0, help="0: one person's own database, without users and cohorts")
+    parser.add_argument("--mixed", action="store_true", help="every language, model, editor and cohort on each day")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     start = time.perf_counter()
-    told = events(days=args.days, number=args.events, people=args.people, seed=args.seed)
-    stream = islice(told, args.events)
-    with closing(connect(args.path)) as connection:
-        while batch := list(islice(stream, BATCH)):
-            with Transaction(connection):
-                entries.enter(connection, batch)
+    told = events(days=args.days, number=args.events, people=args.people, mixed=args.mixed, seed=args.seed)
+    fill(args.path, islice(told, args.events))
     filled = time.perf_counter()
-    found = buckets(args.path)
+    found, coarse = buckets(args.path), buckets(args.path, tell_positions=False)
     figures = metrics(found)
     read = time.perf_counter()
     megabytes = args.path.stat().st_size / 1e6
-    print(f"{args.events} events in {filled - start:.1f} s, {megabytes:.0f} MB, {len(found)} buckets")
+    print(f"{args.events} events in {filled - start:.1f} s, {megabytes:.0f} MB")
+    print(f"{len(found)} buckets, {len(coarse)} of all positions together")
     print(f"all figures in {read - filled:.3f} s; {figures.shown} shown, {figures.accepted} accepted")
 
 

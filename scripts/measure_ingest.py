@@ -1,15 +1,20 @@
 """Measure how many events a second the team service takes: real servers, clients that post batches over HTTP.
 
-    python -m scripts.measure_ingest --database postgresql://USER@/NAME?host=DIR --clients 8 --batches 50
+    python -m scripts.measure_ingest                              # 200,000 events: 8 clients, 50 batches of 500 each
+    python -m scripts.measure_ingest --servers 2
+    python -m scripts.measure_ingest --database postgresql://USER@/NAME?host=DIR
 
-Without --database PostgreSQL is started for it in a temporary folder. Every client is a person with a token; afterwards
-the number of events in the database is compared with what was answered.
+Without --database PostgreSQL is started for it in a temporary folder (`make servers` installs it). Every client is a
+person with a token; afterwards the number of events in the database is compared with what was answered. Clients,
+servers and PostgreSQL share this machine's cores: the figures say what it does besides, and what the servers and
+PostgreSQL took of the processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import statistics
@@ -28,7 +33,7 @@ from sqlalchemy import Engine, func, select, text
 
 from codecompose_ls.service.team import database
 from codecompose_ls.telemetry.wire import to_json
-from tests.servers.postgres import postgres
+from tests.servers.postgres import MissingPostgres, postgres
 from tests.sessions import session
 
 
@@ -41,7 +46,10 @@ def main() -> None:
     parser.add_argument("--servers", type=int, default=1)
     args = parser.parse_args()
     with ExitStack() as stack:
-        url = args.database or stack.enter_context(postgres())
+        try:
+            url = args.database or stack.enter_context(postgres())
+        except MissingPostgres as error:
+            sys.exit(str(error))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         batches = [_batches(client, args.batches, args.events) for client in range(args.clients)]
         servers = [_serve(stack, url, folder, args.clients) for _ in range(args.servers)]
@@ -54,10 +62,14 @@ def main() -> None:
         seconds, used = time.perf_counter() - began, _cpu(processes) - used
         with database.reading(engine) as connection:
             stored = connection.scalars(select(func.count()).select_from(database.events)).one()
+            version = ".".join(map(str, engine.dialect.server_version_info or ()))
         engine.dispose()
+    print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}; {engine.dialect.name} {version}")
     sent, waits = sum(len(batch) for one in batches for batch in one), sorted(waits)
-    print(f"{sent:,} events in {seconds:.1f} s: {sent / seconds:,.0f} a second; in the database: {stored:,}")
-    print(f"servers and PostgreSQL used {used:.1f} s of processor: {sent / used:,.0f} events for each")
+    print(
+        f"{sent:,} events answered for in {seconds:.1f} s: {sent / seconds:,.0f} a second; in the database: {stored:,}"
+    )
+    print(f"servers and database used {used:.1f} s of processor: {sent / used:,.0f} events for each second of it")
     print(
         f"{len(waits)} batches of {args.events} from {args.clients} clients to {args.servers} server(s): "
         f"p50 {statistics.median(waits) * 1000:,.0f} ms, p95 {waits[int(0.95 * len(waits))] * 1000:,.0f} ms"
