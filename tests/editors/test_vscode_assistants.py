@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from tests.editors import vscode
 from tests.editors.conftest import require
+from tests.editors.model import ModelServer, model_server
 from tests.editors.polling import until
 from tests.editors.server import Server
 from tests.editors.vscode import VSCode
-from tests.http_server import HANG, HttpServer, Step, event, said, stream
+from tests.http_server import HANG, event, said, stream
 
 SOURCE = '''\
 """What articles cost."""
@@ -33,30 +33,6 @@ SIGNATURE = 4
 END = event({"choices": [{"delta": {}, "finish_reason": "stop"}]}), b"data: [DONE]\n\n"
 
 
-class Chat:
-    """A chat server beside the test."""
-
-    def __init__(self) -> None:
-        self.server, self._loop = HttpServer(), asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever)
-
-    def start(self) -> None:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result()
-
-    def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def will_say(self, *steps: Step) -> None:
-        self.server.answers.append(stream(*steps))
-
-    def go_on(self, step: asyncio.Event) -> None:
-        self._loop.call_soon_threadsafe(step.set)
-
-
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VSCode]:
     """A window on a file with a function, its server ready."""
@@ -66,20 +42,18 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VSCode]:
     file.parent.mkdir()
     file.write_text(SOURCE, encoding="utf-8")
     with vscode.running(Server(data=home / "data"), file, home=home) as opened:
-        until(opened.is_ready, "the model to be loaded")
+        opened.until_ready()
         yield opened
 
 
 @pytest.fixture
-def chat(window: VSCode) -> Iterator[Chat]:
+def chat(window: VSCode) -> Iterator[ModelServer]:
     """A chat model that the window's server asks."""
-    chat = Chat()
-    chat.start()
-    window.profile.configure(chat="openai", chatUrl=chat.server.url, chatModel="chatty")
-    until(lambda: "Review" in can_be_asked(window), "the server to know of the chat model")
-    yield chat
-    window.profile.configure()
-    chat.stop()
+    with model_server() as chat:
+        window.profile.configure(chat="openai", chatUrl=chat.url, chatModel="chatty")
+        until(lambda: "Review" in can_be_asked(window), "the server to know of the chat model")
+        yield chat
+        window.profile.configure()
 
 
 def can_be_asked(window: VSCode) -> str:
@@ -102,6 +76,13 @@ def test_without_a_chat_model_analysis_explains(window: VSCode, artefacts: Path)
     assert window.side_view().get_by_role("heading", name="def discounted").count() == 1
     window.capture(artefacts / "vscode-explain.png")
 
+    window.in_title("Bad Answer").click()
+    window.page.get_by_placeholder("What should have been there?").wait_for()
+    window.fill("")
+    until(lambda: "Thank you" in window.notification(), "the server to keep it")
+    (kept,) = window.profile.server.feedback()
+    assert (kept["rating"], kept["about"], kept["assistant"]) == ("down", "assistant", "explain")
+
 
 def test_an_edit_is_confirmed_in_the_preview(window: VSCode, artefacts: Path) -> None:
     window.at_end_of_line(SIGNATURE)
@@ -123,10 +104,10 @@ def test_an_edit_is_confirmed_in_the_preview(window: VSCode, artefacts: Path) ->
     until(lambda: "    if price < 0:\n" in window.file.read_text(), "the file to be saved")
 
 
-def test_an_answer_is_shown_as_it_comes_and_is_data(window: VSCode, chat: Chat, artefacts: Path) -> None:
+def test_an_answer_is_shown_as_it_comes_and_is_data(window: VSCode, chat: ModelServer, artefacts: Path) -> None:
     go_on = asyncio.Event()
     rest = said("bold</b> ![](https://localhost/x.png)\n\n```python\n# So it is.\n```\n")
-    chat.will_say(said("It **takes off** a share. <b>not "), go_on, rest, *END)
+    chat.will_answer(stream(said("It **takes off** a share. <b>not "), go_on, rest, *END))
     window.at_end_of_line(SIGNATURE)
     window.code_action("Explain")
     until(lambda: window.answer() == "It takes off a share. <b>not", "the first piece")
@@ -145,12 +126,12 @@ def test_an_answer_is_shown_as_it_comes_and_is_data(window: VSCode, chat: Chat, 
     window.press("Control+z")
 
 
-def test_stopping_hangs_up_on_the_chat_model(window: VSCode, chat: Chat) -> None:
-    chat.will_say(said("It goes on"), HANG)
+def test_stopping_hangs_up_on_the_chat_model(window: VSCode, chat: ModelServer) -> None:
+    chat.will_answer(stream(said("It goes on"), HANG))
     window.at_end_of_line(SIGNATURE)
     window.from_menu("CodeCompose", "Explain")
     until(lambda: window.answer() == "It goes on", "the first piece")
     window.in_title("Stop Answer").click()
-    until(chat.server.left.is_set, "the server to hang up")
+    chat.until_left()
     until(lambda: window.note() == "Stopped.", "the view to say so")
     assert window.answer() == "It goes on"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CODE_SERVER = ROOT / ".editors" / "code-server" / "node_modules" / "code-server" / "out" / "node" / "entry.js"
 EXTENSION = ROOT / "editors" / "vscode" / "codecompose-ls.vsix"
-GHOST = ".ghost-text-decoration, .ghost-text"
+GHOST = ".view-lines .ghost-text-decoration, .view-lines .ghost-text"
 OPTIONS = ["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--auth", "none"]
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SETTINGS = {
@@ -39,8 +39,9 @@ SETTINGS = {
 
 #: The line at the height of the cursor, its ghost text left out.
 LINE = """() => {
-    const top = document.querySelector('.monaco-editor .cursor').style.top;
-    const line = [...document.querySelectorAll('.monaco-editor .view-line')].find(line => line.style.top === top);
+    const editor = document.querySelector('.monaco-editor.focused');
+    const top = editor.querySelector('.cursor').style.top;
+    const line = [...editor.querySelectorAll('.view-line')].find(line => line.style.top === top);
     const copy = line.cloneNode(true);
     copy.querySelectorAll('.ghost-text-decoration, .ghost-text').forEach(ghost => ghost.remove());
     return copy.textContent;
@@ -78,23 +79,25 @@ class Profile:
     home: Path
     server: Server
 
-    def configure(self, *, command: list[str] | None = None, **settings: str) -> None:
+    def configure(self, *, command: list[str] | None = None, **settings: object) -> None:
         """Write the settings; those of scope `machine`, as all of ours are, have a file of their own."""
-        ours: dict[str, object] = {f"codecompose.{name}": value for name, value in settings.items()}
+        ours = {f"codecompose.{name}": value for name, value in settings.items()}
         ours["codecompose.server.command"] = command or self.server.command
-        for name, settings in {"User": SETTINGS, "Machine": ours}.items():
+        for name, content in {"User": SETTINGS, "Machine": ours}.items():
             folder = self.home / "user" / name
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+            (folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")
 
     def install_extension(self) -> None:
         subprocess.run([*self._command, "--install-extension", EXTENSION], check=True, capture_output=True)
 
-    def start(self, folder: Path, *, port: int) -> subprocess.Popen[bytes]:
-        call = [*self._command, *OPTIONS, "--bind-addr", f"127.0.0.1:{port}", folder]
+    def start(self, *, port: int, **variables: str) -> subprocess.Popen[bytes]:
+        """Start with these variables in the environment, besides the server's."""
+        call = [*self._command, *OPTIONS, "--bind-addr", f"127.0.0.1:{port}"]
         folders = {f"XDG_{name}_HOME": str(self.home / name) for name in ("DATA", "CONFIG", "CACHE")}
+        environment = self.server.environment | folders | variables
         with (self.home / "code-server.log").open("w") as log:
-            return subprocess.Popen(call, env=self.server.environment | folders, stdout=log, stderr=log)
+            return subprocess.Popen(call, env=environment, stdout=log, stderr=log)
 
     @property
     def _command(self) -> list[str | Path]:
@@ -104,11 +107,17 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class VSCode:
-    """One window, on the folder of `file`."""
+    """One window; what it shows first is `file`."""
 
     page: Page
     profile: Profile
     file: Path
+
+    def until_ready(self) -> None:
+        """Wait until the file can be typed into and the model is loaded."""
+        self.page.locator(".monaco-editor .view-line").first.wait_for()
+        self.page.locator(".monaco-editor .view-lines").first.click()
+        until(self.is_ready, "the model to be loaded")
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -143,12 +152,13 @@ class VSCode:
         raise AssertionError(f"nothing was suggested while typing {text!r}")
 
     def open(self, name: str) -> None:
-        """Open a file of the folder, by its name."""
+        """Open a file of the folder by its name; of a notebook, its last cell."""
         if not self.page.locator(".explorer-folders-view").is_visible():
             self.press("Control+Shift+e")
         self.page.locator(".explorer-folders-view .monaco-list-row", has_text=name).dblclick()
         self.page.locator(".tab.active", has_text=name).wait_for()
-        self.page.locator(".monaco-editor .view-lines").first.click()
+        place = ".notebookOverlay" if name.endswith(".ipynb") else ".editor-instance"
+        self.page.locator(f"{place} .view-lines").last.click()
 
     def at_end_of_line(self, number: int) -> None:
         """Put the cursor there; lines count from 1."""
@@ -157,13 +167,26 @@ class VSCode:
 
     def command(self, title: str) -> None:
         """Run a command from the palette."""
-        palette = self.page.locator(".quick-input-widget input[type=text]")
+        palette = self.box()
         while not palette.is_visible():  # a list that is just closing swallows the key
             self.press("F1")
             seen(palette.is_visible, seconds=2)
         palette.fill(f">{title}")
         self.page.locator(f"{CHOICES}.focused", has_text=title).wait_for()
         self.press("Enter")
+
+    def fill(self, text: str) -> None:
+        """Type into the box that has dropped down, and confirm it."""
+        self.box().fill(text)
+        self.box().press("Enter")
+
+    def box(self) -> Locator:
+        """The box that has dropped down."""
+        return self.page.locator(".quick-input-widget input[type=text]")
+
+    def choose(self, title: str) -> None:
+        """Choose from the list that has dropped down."""
+        self.choices().filter(has_text=title).first.click()
 
     def choices(self) -> Locator:
         """What a list that has dropped down lets choose from."""
@@ -197,10 +220,14 @@ class VSCode:
             self.page.get_by_role("menuitem", name=title, exact=True).hover()
             self.press("Enter")
 
+    def click_status(self) -> None:
+        """Click on our item in the status bar."""
+        self.page.locator(STATUS).click()
+
     def from_status_menu(self, title: str) -> None:
         """Choose from the menu of our item in the status bar."""
-        self.page.locator(STATUS).click()
-        self.choices().filter(has_text=title).click()
+        self.click_status()
+        self.choose(title)
 
     def terminal(self) -> str:
         """What is on the screen of the terminals."""
@@ -221,40 +248,53 @@ class VSCode:
     def notification(self) -> str:
         return " ".join(self.page.locator(".notification-list-item-message").all_text_contents())
 
+    def clear_notifications(self) -> None:
+        """Send away what would lie on top of the window."""
+        self.command("Notifications: Clear All Notifications")
+        self.page.locator(".notifications-toasts.visible").wait_for(state="hidden")
+
     def capture(self, path: Path) -> None:
         self.page.screenshot(path=path)
 
 
 @contextmanager
-def running(server: Server, file: Path, *, home: Path) -> Iterator[VSCode]:
-    """Open `file` in its folder, with a fresh profile under `home`."""
+def running(
+    server: Server,
+    file: Path,
+    *,
+    home: Path,
+    workspace: Path | None = None,
+    command: list[str] | None = None,
+    **variables: str,
+) -> Iterator[VSCode]:
+    """Open `file` in its folder, or in a workspace (a file .code-workspace), with a fresh profile under `home`.
+
+    The server is started by `command`, with these variables in the environment.
+    """
     from playwright.sync_api import sync_playwright
 
     profile, port = Profile(home, server), _free_port()
-    profile.configure()
+    profile.configure(command=command)
     profile.install_extension()
-    process = profile.start(file.parent, port=port)
+    process = profile.start(port=port, **variables)
     try:
         until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), "code-server to answer")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
             page = browser.new_page(viewport={"width": 1100, "height": 640}, permissions=["clipboard-read"])
             page.set_default_timeout(180_000)  # on a busy machine a window takes a minute
-            _open(page, port, file)
-            yield VSCode(page, profile, file)
-            page.screenshot(path=home / "last.png")  # for whoever looks into a failure
-            browser.close()
+            payload = quote(json.dumps([["openFile", f"vscode-remote://127.0.0.1:{port}{file}"]]))
+            place = f"workspace={workspace}" if workspace else f"folder={file.parent}"
+            page.goto(f"http://127.0.0.1:{port}/?{place}&payload={payload}", wait_until="commit")
+            page.locator(STATUS).wait_for()
+            try:
+                yield VSCode(page, profile, file)
+            finally:
+                page.screenshot(path=home / "last.png")  # for whoever looks into a failure
+                browser.close()
     finally:
         process.terminate()
         process.wait(timeout=20)
-
-
-def _open(page: Page, port: int, file: Path) -> None:
-    payload = quote(json.dumps([["openFile", f"vscode-remote://127.0.0.1:{port}{file}"]]))
-    page.goto(f"http://127.0.0.1:{port}/?folder={file.parent}&payload={payload}", wait_until="commit")
-    page.locator(".monaco-editor .view-line").first.wait_for()
-    page.locator(STATUS).wait_for()
-    page.locator(".monaco-editor .view-lines").click()
 
 
 def _free_port() -> int:
