@@ -82,6 +82,7 @@ def test_without_a_chat_model_analysis_explains(window: VSCode, artefacts: Path)
     until(lambda: "Thank you" in window.notification(), "the server to keep it")
     (kept,) = window.profile.server.feedback()
     assert (kept["rating"], kept["about"], kept["assistant"]) == ("down", "assistant", "explain")
+    window.clear_notifications()
 
 
 def test_an_edit_is_confirmed_in_the_preview(window: VSCode, artefacts: Path) -> None:
