@@ -26,7 +26,7 @@ test-edges: .venv/dev check editors servers ## style, types, every architecture,
 check: .venv/dev ## style, types, import layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-editors: .venv/dev ## real VS Code and Neovim for the tests, into .editors
+editors: .venv/dev ## real VS Code, Neovim and Emacs for the tests, into .editors
 	@scripts/editors.sh
 
 servers: .venv/dev ## llama.cpp's own server and PostgreSQL for the tests; without one its tests are skipped
