@@ -188,8 +188,8 @@ def test_everything_is_reached_by_the_keyboard_in_the_order_of_the_page(page: Pa
             page.keyboard.press("Tab")
             if focused(page) != reached[-1]:
                 reached.append(focused(page))
-    assert reached[:12] == [
-        "Skip to the figures", "Dark", "From", "To", "Language", "Model", "Editor", "Cohort", "Show",
+    assert reached[:13] == [
+        "Skip to the figures", "Feedback", "Dark", "From", "To", "Language", "Model", "Editor", "Cohort", "Show",
         "7 days", "28 days", "90 days",
     ]  # fmt: skip
 
