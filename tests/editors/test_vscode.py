@@ -14,13 +14,15 @@ import pytest
 from tests.editors import vscode
 from tests.editors.conftest import require
 from tests.editors.model import ModelServer, model_server
-from tests.editors.polling import until
-from tests.editors.project import BEGIN, REST, line_before_body, write_project
+from tests.editors.polling import seen, until
+from tests.editors.project import line_before_body, write_project
 from tests.editors.scripted_server import ScriptedServer
 from tests.editors.server import Server
 from tests.editors.vscode import VSCode
 from tests.http_server import HANG, openai, stream
 
+#: How a person might begin in the missing body, and go on if nothing is suggested.
+BEGIN, REST = "self.articles.", "append(the_last_article)"
 #: A file whose fourth line is to be completed, by two lines that a model on a server suggests.
 LOOP = "def total(articles):\n    price = 0\n    for article in articles:\n        \n    return price\n"
 FIRST, SECOND = "price += article.price", "count += 1"
@@ -135,7 +137,12 @@ def test_asked_for_by_hand_it_is_taken_by_line(
     before: dict[str, int], window: VSCode, server: Server, model: ModelServer
 ) -> None:
     model.will_answer(openai(f"{FIRST}\n        {SECOND}\n"))
-    window.press("Alt+\\")
+
+    def asked() -> int:
+        window.press("Escape", "Alt+\\")  # does nothing where something is suggested already
+        return seen(model.asked, seconds=5)
+
+    until(asked, "the model to be asked")
     until(lambda: window.ghost() == FIRST, "what was asked for")
     server.until_counted(before, shown=1)
     window.press("Control+Alt+ArrowRight")

@@ -39,7 +39,7 @@ SETTINGS = {
 
 #: The line at the height of the cursor, its ghost text left out.
 LINE = """() => {
-    const editor = document.querySelector('.monaco-editor.focused');
+    const editor = document.querySelector('.monaco-editor.focused, .editor-instance .monaco-editor');
     const top = editor.querySelector('.cursor').style.top;
     const line = [...editor.querySelectorAll('.view-line')].find(line => line.style.top === top);
     const copy = line.cloneNode(true);
@@ -194,8 +194,11 @@ class VSCode:
 
     def code_action(self, title: str) -> None:
         """Run a code action from the list at the lightbulb."""
+        row = self.page.locator(".action-widget .monaco-list-row", has_text=title)
         self.press("Control+.")
-        self.page.locator(".action-widget .monaco-list-row", has_text=title).click()
+        row.hover()  # and by key: a list that has just opened lets a click pass
+        self.press("Enter")
+        row.wait_for(state="hidden")
 
     def side_view(self) -> FrameLocator:
         """The page with the answers of assistants."""
