@@ -141,6 +141,8 @@ class Record:
             if state is not None:
                 state = State(date.fromisoformat(state["since"]), int(state["wave"]), Status(state["status"]))
             lists = {name: tuple(said[name]) for name in ("findings", "effects")}
+            if not all({"comparison", "low", "high"} <= one.keys() for one in lists["effects"]):
+                raise ValueError("an effect is not whole")
             return Entry(**{**said, "state": state, **lists})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise InputError(f"{self._path}:{number} is not a line of a roll-out's record ({error})") from error

@@ -122,6 +122,31 @@ def assistants(view: View) -> Panel:
     return Panel("assistants", "Assistants", note, columns, rows, "No assistant was used in these days.")
 
 
+def arms(view: View) -> Panel:
+    columns = (
+        Column("experiment", "Experiment", "text"),
+        Column("metric", "Metric", "text"),
+        Column("old", "Old", "number"),
+        Column("new", "New", "number"),
+        Column("difference", "New less old", "number"),
+        Column("low", "At least", "number"),
+        Column("high", "At most", "number"),
+        Column("old_users", "Users, old"),
+        Column("new_users", "Users, new"),
+    )
+    entries = () if isinstance(view.record, str) else view.record
+    latest = {entry.experiment: entry for entry in entries if entry.effects}
+    found = (
+        {**effect, **effect["comparison"], "experiment": name} for name in latest for effect in latest[name].effects
+    )
+    rows = tuple(tuple(effect[column.name] for column in columns) for effect in found)
+    note = (
+        "As of the latest look at each experiment, in the metric's own unit. The difference allows for what users did "
+        "before, and its 95 % bounds hold at every look. The filters do not apply."
+    )
+    return Panel("arms", "Arms compared", note, columns, rows, "No experiment has had enough users yet.")
+
+
 def rollout(view: View) -> Panel:
     columns = (
         Column("at", "When (UTC)", "text"),
@@ -141,8 +166,10 @@ def rollout(view: View) -> Panel:
 #: In the order of the page; a panel's name is that of its function.
 PANELS: dict[str, Callable[[View], Panel]] = {
     panel.__name__: panel
-    for panel in (overview, over_time, languages, models, funnel, retained, latency, filtered, assistants, rollout)
-}
+    for panel in (
+        overview, over_time, languages, models, funnel, retained, latency, filtered, assistants, arms, rollout,
+    )
+}  # fmt: skip
 
 
 def _broken_down(view: View, name: str, title: str, note: str, *, by: str) -> Panel:

@@ -18,7 +18,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`name` is that of docs/metrics.md. `kind`: text, count, share (a fraction), ms, percent (0 to 100)."""
+    """`name` is that of docs/metrics.md. `kind`: text, count, share (a fraction), ms, percent (0 to 100), number."""
 
     name: str
     label: str
@@ -36,7 +36,7 @@ class Column:
             return f"{value:g}\u2009%"
         if self.kind == "ms":
             return f"{value:,.0f}\u2009ms" if value >= 10 else f"{value:.1f}\u2009ms"
-        return f"{value:,.0f}"
+        return f"{value:.4g}" if self.kind == "number" else f"{value:,.0f}"
 
 
 @dataclass(frozen=True, slots=True)

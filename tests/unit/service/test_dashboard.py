@@ -21,6 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codecompose_ls.errors import InputError
+from codecompose_ls.rollout.comparison import Comparison, Effect
+from codecompose_ls.rollout.experiments import State, parse
+from codecompose_ls.rollout.guard_rails import Decision, Verdict
 from codecompose_ls.rollout.record import Record
 from codecompose_ls.service import dashboard, faults
 from codecompose_ls.service.access import Tokens
@@ -34,7 +37,7 @@ from codecompose_ls.telemetry.events import Event, Kind
 from codecompose_ls.telemetry.ledger import Bucket, Key
 from codecompose_ls.telemetry.metrics import metrics
 from codecompose_ls.telemetry.store import Store
-from tests.month import write_record
+from tests.month import ROLLOUT, write_record
 from tests.unit.service.conftest import HEADERS, TOKEN, Script
 
 TODAY = date(2026, 10, 31)
@@ -379,6 +382,28 @@ async def test_the_record_of_a_rollout_is_shown_the_latest_first(
         ("shop-tuned", "started", "5.0"),
     ]
     assert len(Record(record).entries()) == 2
+
+
+async def test_arms_are_compared_as_of_the_latest_look(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rollout.jsonl"
+    write_record(path)
+    record, (experiment,) = Record(path), parse(ROLLOUT).experiments
+    state = State(TODAY, 1)
+
+    def effect(metric: str, new: float) -> Effect:
+        comparison = Comparison(metric, 40, 41, old=0.2, new=new, difference=new - 0.2, standard_error=0.01)
+        return Effect(comparison, low=new - 0.25, high=new - 0.1)
+
+    for new in (0.3, 0.25):
+        effects = (effect("acceptance_rate", new), effect("latency_ms", 2.0))
+        record.enter(experiment, state, Decision(Verdict.HOLD, "day 1 of 2", state, effects=effects))
+    rows = await Asking(app_of(database, record=path)).rows("arms")
+    assert [row["metric"] for row in rows] == ["acceptance_rate", "latency_ms"]
+    assert {name: float(rows[0][name]) for name in ("old", "new", "difference", "low", "high", "new_users")} == (
+        pytest.approx({"old": 0.2, "new": 0.25, "difference": 0.05, "low": 0.0, "high": 0.15, "new_users": 41})
+    )
+    page = await Asking(app_of(database, record=path)).text("/dashboard?language=nobody's")
+    assert "Arms compared" in page and ">0.05<" in page
 
 
 async def test_a_damaged_record_costs_its_panel_alone(database: Path, tmp_path: Path) -> None:
