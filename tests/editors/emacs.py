@@ -22,6 +22,7 @@ CLIENT = ROOT / "editors" / "emacs"
 PACKAGES = ROOT / ".editors" / "lsp-mode"
 #: What a user writes, then what a test needs: no files beside the project's, and a way in.
 INIT = """
+(setq native-comp-deferred-compilation nil native-comp-jit-compilation nil) ; for nobody: the home is gone in a minute
 (dolist (folder (directory-files %(packages)s t "^[^.]")) (add-to-list 'load-path folder))
 (add-to-list 'load-path %(client)s)
 (load "lsp-mode-autoloads" nil t)
