@@ -30,6 +30,7 @@ CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-netwo
 SETTINGS = {
     "chat.disableAIFeatures": True,
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+    "git.ignoreMissingGitWarning": True,
     "telemetry.telemetryLevel": "off",
     "terminal.integrated.gpuAcceleration": "off",  # so that its text can be read
     "workbench.startupEditor": "none",
