@@ -152,7 +152,8 @@ def test_asked_for_by_hand_it_is_taken_by_line(
     until(lambda: SECOND in window.ghost(), "the second to be left")
     window.press("Control+Alt+ArrowRight")
     until(lambda: window.line().strip() == SECOND, "the second line")
-    assert server.until_counted(before, accepted=1)["shown"] == 1
+    # Our own model may have suggested something before it was asked by hand; that was not taken.
+    assert server.until_counted(before, accepted=1)["accepted"] == 1
 
 
 def test_the_next_key_cancels_what_runs(
