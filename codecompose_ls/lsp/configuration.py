@@ -51,6 +51,10 @@ class Configuration:
         is_news, self._rolled_out = values != self._rolled_out, values
         return is_news
 
+    def rolled_out(self, name: str) -> str:
+        """Return a setting that the user's team rolls out, as text; "" for one that it leaves alone."""
+        return str(self._rolled_out.get(name, ""))
+
     def settings(self, root: Path | None = None) -> Settings:
         """Return the settings for the documents of a project, or those of the user alone."""
         if root not in self._settings:

@@ -1,8 +1,9 @@
 """Which weights answer in which folder of the workspace: loaded in the background, swapped between two requests.
 
-The setting `model` decides if the user has set it; otherwise what has been promoted for the folder, else the shipped
-base. What answered before answers until the new weights are ready. A promotion is noticed at the next request or
-landing of the cursor, and within `TICK_S` when nobody types, so that the new weights are there before the next key.
+The setting `model` decides if the user has set it; otherwise what has been promoted for the folder, else what the
+user's team rolls out, else the shipped base. What answered before answers until the new weights are ready. A promotion
+is noticed at the next request or landing of the cursor, and within `TICK_S` when nobody types, so that the new weights
+are there before the next key.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Models:
         self._load, self._locate = partial(load, locate=locate), locate
         self._changed, self._swapped = changed, swapped
         self._settings = Settings()
+        #: The model that a team rolls out: the setting `model` names it, but its user has not.
+        self._rolled_out = ""
         self._roots: set[Path] = set()
         self._weights: dict[tuple[object, ...], Weights] = {}
         self._places: dict[Path | None, _Place] = {}
@@ -92,9 +95,9 @@ class Models:
         said = notice or (backend.notice if backend else "")
         return Standing(title(weights.settings), weights.is_loading, weights.fault, said)
 
-    def configure(self, settings: Settings, roots: Iterable[Path]) -> None:
+    def configure(self, settings: Settings, roots: Iterable[Path], *, rolled_out: str = "") -> None:
         """Serve these folders by these settings from now on; loads in the background what they name."""
-        self._settings = settings
+        self._settings, self._rolled_out = settings, rolled_out
         before, self._roots = self._roots, set(roots)
         for root in before - self._roots:
             self._leave(root)
@@ -179,14 +182,17 @@ class Models:
 
     def _named_for(self, root: Path | None) -> Weights:
         name = self._settings.model
-        if name == _UNSET and root is not None:
+        if name in (_UNSET, self._rolled_out) and root is not None:
             name = self._promotions.promoted(root) or name
         return self._loaded(name)
 
     def _chosen(self, place: _Place) -> Weights:
-        """Return the weights that should answer: those wanted, or the base where promoted ones cannot be used."""
-        fell_through = place.wanted.fault and place.wanted.settings.model != self._settings.model
-        return self._loaded(self._settings.model) if fell_through else place.wanted
+        """Return the weights that should answer: those wanted or, where they cannot be used, the next in line."""
+        chosen = place.wanted
+        for name in (self._settings.model, _UNSET if self._settings.model == self._rolled_out else ""):
+            if chosen.fault and name and name != chosen.settings.model:
+                chosen = self._loaded(name)
+        return chosen
 
     def _loaded(self, name: str) -> Weights:
         settings = replace(self._settings, model=name)

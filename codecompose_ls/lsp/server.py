@@ -145,7 +145,7 @@ class Server(LanguageServer):
         roots = self.workspace.roots()
         if not self._touched:
             self._root = roots[0] if roots else None
-        self.models.configure(self.settings, roots)
+        self.models.configure(self.settings, roots, rolled_out=self.configuration.rolled_out("model"))
         self.chat.configure(self.settings)
         indexed = {root: _indexed(self.configuration.settings(root)) for root in roots}
         self.indexes.configure(indexed, outside=_indexed(self.settings))

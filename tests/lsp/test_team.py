@@ -158,6 +158,25 @@ async def test_who_lacks_the_model_that_is_rolled_out_keeps_theirs_and_is_in_no_
     assert after == ("shop-custom" if arm == "new" else "base", {"shop/missing", f"shop/{arm}"}, False)
 
 
+@pytest.mark.parametrize(("model", "answers"), [("shop-custom", "mine"), ("corrupt", "base")])
+async def test_a_rolled_out_model_gives_way_to_a_promoted_one_and_to_the_base_where_it_cannot_be_loaded(
+    workspace: Path, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, model: str, answers: str
+) -> None:
+    from codecompose_ls.models import registry
+
+    monkeypatch.setenv("CODECOMPOSE_DATA", str(tmp_path))
+    rollout = SHOP.replace("STATUS", "running").replace("shop-custom", model)
+    (tmp_path / "rollout-user").write_text(DRAWN["new"])
+    (tmp_path / "rollout.toml").write_text(rollout)
+    registry.add(tiny, model)
+    if answers != "base":
+        registry.add(tiny, answers)
+        registry.promote(answers, workspace)
+    with serving(rollout) as service:
+        said = await cohorts(workspace, tmp_path, service, {"telemetryUrl": service.url})
+    assert said == (answers, {"shop/new"}, False)
+
+
 async def cohorts(
     workspace: Path, data: Path, service: TeamService, options: dict[str, Any]
 ) -> tuple[str, set[str], bool]:
