@@ -221,7 +221,7 @@ def test_every_part_has_a_name_and_every_chart_a_table(page: Page) -> None:
         assert page.get_by_role(role).count() == 1  # type: ignore[arg-type]
     assert page.get_by_role("navigation", name="Periods").count() == 1
     sections = page.locator("main section").all()
-    assert len(sections) == 10
+    assert len(sections) == 11
     for section in sections:
         name = section.get_attribute("aria-labelledby")
         assert section.locator(f"h2#{name}").inner_text()
