@@ -111,8 +111,8 @@ lsp_mode() {
     echo "editors: unpacking lsp-mode from Debian forky ..."
     work=$(mktemp -d) && trap "rm -rf '$work'" EXIT
     debian forky "$work"
-    unpack "$work/root" "$work" elpa-{lsp-mode,dash,f,ht,lv,markdown-mode,s,spinner}
-    cd "$work/root/usr/share/emacs/site-lisp/elpa-src"
+    unpack "$work/tree" "$work" elpa-{lsp-mode,dash,f,ht,lv,markdown-mode,s,spinner}
+    cd "$work/tree/usr/share/emacs/site-lisp/elpa-src"
     folders=$(printf -- '-L %s ' *)
     # Not all of lsp-mode: what is for some language's server is never loaded.
     emacs --batch $folders -f batch-byte-compile {s-*/s,dash-*/dash,f-*/f,ht-*/ht,lv-*/lv,spinner-*/spinner}.el \
