@@ -33,6 +33,7 @@ SETTINGS = {
     "git.ignoreMissingGitWarning": True,
     "telemetry.telemetryLevel": "off",
     "terminal.integrated.gpuAcceleration": "off",  # so that its text can be read
+    "workbench.reduceMotion": "on",  # what is closing must not look open
     "workbench.startupEditor": "none",
     "workbench.secondarySideBar.defaultVisibility": "hidden",
 }
@@ -168,13 +169,21 @@ class VSCode:
 
     def command(self, title: str) -> None:
         """Run a command from the palette."""
-        palette = self.box()
-        while not palette.is_visible():  # a list that is just closing swallows the key
-            self.press("F1")
-            seen(palette.is_visible, seconds=2)
-        palette.fill(f">{title}")
-        self.page.locator(f"{CHOICES}.focused", has_text=title).wait_for()
+        until(lambda: self._palette_offers(title), f"the palette to offer {title!r}", seconds=180)
         self.press("Enter")
+
+    def _palette_offers(self, title: str) -> bool:
+        """Look once; a list that is just closing swallows the key and takes no text."""
+        from playwright.sync_api import TimeoutError
+
+        if not self.box().is_visible():
+            self.press("F1")
+        try:
+            self.box().fill(f">{title}", timeout=2_000)
+            self.page.locator(f"{CHOICES}.focused", has_text=title).wait_for(timeout=10_000)
+        except TimeoutError:
+            return False
+        return True
 
     def fill(self, text: str) -> None:
         """Type into the box that has dropped down, and confirm it."""
