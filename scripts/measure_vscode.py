@@ -17,7 +17,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,8 @@ class Key:
     #: The ghost text on the screen when it went down.
     before: str
     ms: float | None
+    #: Whether the cursor had only just come to this place, so that nothing around it had been read.
+    landed: bool = False
 
     @property
     def was_there(self) -> bool:
@@ -105,12 +107,12 @@ def type_keys(window: VSCode, places: list[Place], n: int) -> Iterator[Key]:
     shown = 0
     for place in places:
         window.at_end_of_line(place.line)
-        for key in place.typed:
+        for number, key in enumerate(place.typed):
             window.page.evaluate("window.keys = []")
             window.write(key)
             window.page.wait_for_function("window.keys[0]?.done")
             told = window.page.evaluate("window.keys[0]")
-            measured = Key(told["at"] / 1000, told["key"], told["before"], told["ms"])
+            measured = Key(told["at"] / 1000, told["key"], told["before"], told["ms"], landed=number == 0)
             shown += measured.ms is not None and not measured.was_there
             yield measured
         if shown >= n:
@@ -128,6 +130,10 @@ def served(server: Server, keys: list[Key]) -> list[float]:
         during = [event["latency_ms"] for event in answers if key.at <= event["at"] <= key.at + key.ms / 1000]
         found += during[-1:]
     return found
+
+
+def times(keys: Iterable[Key]) -> list[float]:
+    return [key.ms for key in keys if key.ms is not None]
 
 
 def line(name: str, values: list[float]) -> str:
@@ -155,16 +161,26 @@ def main() -> None:
             window.until_ready()
             seen(lambda: "index" in window.status(), seconds=30)
             keys = list(type_keys(window, places, args.n))
-        new = [key for key in keys if key.ms is not None and not key.was_there]
-        there = [key.ms for key in keys if key.ms is not None and key.was_there]
-        own = served(server, new)
+        shown = [key for key in keys if key.ms is not None]
+        kinds = {
+            "a key while typing": [key for key in shown if not key.was_there and not key.landed],
+            "the first key, at once after the cursor went there": [
+                key for key in shown if not key.was_there and key.landed
+            ],
+        }
+        own = {kind: served(server, keys) for kind, keys in kinds.items()}
     print(
         f"VS Code in a headless Chromium, {os.cpu_count()} cores, load average before {load:.1f}, "
         f"{len(keys)} keys typed:"
     )
-    print(line("key to ghost text on the screen", [key.ms for key in new if key.ms is not None]))
-    print(line("  of it the server, request to answer (the rest is VS Code: it waits 50 ms before it asks)", own))
-    print(line("key that the ghost text on the screen said already", there))
+    for kind, typed in kinds.items():
+        print(line(f"{kind}, to ghost text on the screen", times(typed)))
+        print(
+            line(
+                "  of it the server, request to answer (the rest is VS Code: it waits 50 ms before it asks)", own[kind]
+            )
+        )
+    print(line("a key that the ghost text on the screen said already", times(key for key in shown if key.was_there)))
     print(f"nothing suggested within {PATIENCE_MS} ms: {sum(key.ms is None for key in keys)} keys")
 
 

@@ -23,10 +23,10 @@ from codecompose_ls.types import Stop
 
 #: Tokens fed at once, since a stop is seen after so many; all at once would be a tenth faster.
 CHUNK = 128
-#: Sequences kept, so that going back and forth between two places keeps both.
-SLOTS = 2
-#: A sequence that shares fewer tokens than this with a prompt, and less than half of it, is of another place.
-SAME_PLACE = 64
+#: Sequences kept: those of two places between which one goes back and forth, and of what is looked at ahead.
+SLOTS = 3
+#: A sequence that a prompt would take more tokens off than this is worth keeping.
+WORTH_KEEPING = 64
 
 
 class Session:
@@ -63,16 +63,11 @@ class Session:
 
         Nothing differs where it was made ready for this prompt before.
 
-        The sequence that shares the longest prefix goes on; the one used longest ago gives way to a new place.
         Raises `Cancelled` between two chunks when `stop` is set, and then keeps what was fed.
         """
-        shared = [_common(slot.tokens, prompt) for slot in self._slots]
-        best = max(range(SLOTS), key=shared.__getitem__)
-        if shared[best] < min(SAME_PLACE, len(prompt) // 2):
-            best = SLOTS - 1
-        self._slots.insert(0, self._slots.pop(best))
-        slot = self._slots[0]
-        slot.rewind(shared[best])
+        slot = self._slot_for(prompt)
+        self._slots.remove(slot)
+        self._slots.insert(0, slot)
         if len(slot.tokens) == len(prompt) and slot.logits is None:
             # Its last token is fed again: the logits after it are what we came for.
             slot.rewind(len(prompt) - 1)
@@ -82,6 +77,21 @@ class Session:
             place = len(slot.tokens)
             self.feed(prompt[place : place + CHUNK])
         raise Cancelled
+
+    def _slot_for(self, prompt: Sequence[int]) -> _Slot:
+        """Return a sequence that is the start of `prompt`, the longest there is.
+
+        It goes on in its place; where much of it differs, as when an edge of the window has moved or a cursor further
+        down is looked at ahead, it is kept, and goes on in the place of the one used longest ago.
+        """
+        nearest = max(self._slots, key=lambda slot: _common(slot.tokens, prompt))
+        shared = _common(nearest.tokens, prompt)
+        if len(nearest.tokens) - shared <= WORTH_KEEPING:
+            nearest.rewind(shared)
+            return nearest
+        oldest = next(slot for slot in reversed(self._slots) if slot is not nearest)
+        oldest.copy(nearest, shared)
+        return oldest
 
 
 class _Slot:
@@ -101,6 +111,7 @@ class _Slot:
         if prefix is not None:
             cache[:, :, 0, :, : self._ahead] = prefix
         # Kept here, as the inputs are in `run`: a binding does not keep alive the arrays it points to.
+        self._cache = cache
         self._buffers = {
             f"{kind}_{number}": OrtValue.ortvalue_from_numpy(cache[number, place])
             for number in range(layers)
@@ -114,6 +125,12 @@ class _Slot:
         if length < len(self.tokens):
             del self.tokens[length:]
             self.logits = None
+
+    def copy(self, other: _Slot, length: int) -> None:
+        """Become the first `length` tokens of another sequence."""
+        rows = self._ahead + length
+        self._cache[..., :rows, :] = other._cache[..., :rows, :]
+        self.tokens, self.logits = other.tokens[:length], None
 
     def run(self, ids: Sequence[int], rows: int) -> Array:
         total = self._ahead + len(self.tokens) + len(ids)

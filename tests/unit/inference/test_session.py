@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from codecompose_ls.errors import Cancelled, EngineError
 from codecompose_ls.inference.quantization import Kernel
-from codecompose_ls.inference.session import CHUNK, SAME_PLACE, Session
+from codecompose_ls.inference.session import CHUNK, SLOTS, WORTH_KEEPING, Session
 from codecompose_ls.models.model import Array, load_model
 
 NEVER = threading.Event()
@@ -136,19 +136,37 @@ def test_a_prompt_that_was_made_ready_before_is_fed_no_more(own: Session, monkey
 
 def test_going_back_to_another_file_feeds_only_what_is_new(own: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     feeds = Feeds(own, monkeypatch)
-    header, place = [1, 2, 3], SAME_PLACE + 20
-    one, other = header + [10] * place, header + [20] * place
-    for prompt in (one, other):
-        own.prefill(prompt, stop=NEVER)
-        assert feeds.taken() >= place
-    own.prefill([*one, 11], stop=NEVER)
-    own.prefill([*other, 21], stop=NEVER)
-    assert feeds.taken() == 2
-    third = header + [30] * place
-    own.prefill(third, stop=NEVER)  # takes the place of `one`, which was used longest ago
-    assert feeds.taken() >= place
-    own.prefill([*other, 21, 22], stop=NEVER)
+    header, length = [1, 2, 3], WORTH_KEEPING + 20
+    files = [header + [10 * (number + 1)] * length for number in range(SLOTS)]
+    for file in files:
+        own.prefill(file, stop=NEVER)
+        assert feeds.taken() >= length
+    for file in files:
+        own.prefill([*file, 5], stop=NEVER)
+        assert feeds.taken() == 1
+    own.prefill(header + [7] * length, stop=NEVER)  # takes the place of the first, which was used longest ago
+    assert feeds.taken() == length
+    own.prefill([*files[-1], 5, 6], stop=NEVER)
     assert feeds.taken() == 1
+    own.prefill(files[0], stop=NEVER)
+    assert feeds.taken() == length
+
+
+def test_what_is_looked_at_ahead_leaves_what_is_typed_alone(
+    own: Session, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeds, suffix = Feeds(own, monkeypatch), list(range(50))
+    typed = suffix + [10] * (WORTH_KEEPING + 20)
+    moved = suffix[:40] + [11] * WORTH_KEEPING  # an edge of the window is elsewhere there
+    before = own.prefill(typed, stop=NEVER)
+    feeds.taken()
+    ahead = own.prefill(moved, stop=NEVER)
+    assert feeds.taken() == WORTH_KEEPING  # what the two share is copied
+    assert error(ahead, Session(load_model(tiny)).prefill(moved, stop=NEVER)) <= TOLERANCE["int8"]
+    own.prefill([*typed, 3], stop=NEVER)
+    assert feeds.taken() == 1
+    own.rewind(len(typed) - 1)
+    assert error(own.prefill(typed, stop=NEVER), before) <= TOLERANCE["int8"]
 
 
 def test_a_stop_is_seen_between_two_chunks_and_what_was_fed_stays(
