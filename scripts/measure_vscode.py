@@ -181,6 +181,7 @@ def main() -> None:
             )
         )
     print(line("a key that the ghost text on the screen said already", times(key for key in shown if key.was_there)))
+    print("VS Code waits 50 ms after a key before it asks.")
     print(f"nothing suggested within {PATIENCE_MS} ms: {sum(key.ms is None for key in keys)} keys")
 
 
