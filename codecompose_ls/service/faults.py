@@ -16,7 +16,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codecompose_ls.errors import CodeComposeError, InputError, ModelError
 
+#: When what is unavailable may be asked for again.
+AGAIN_S = 30
+
 logger = logging.getLogger(__name__)
+
+_NO_JSON = "the body is not JSON"
+_NO_OBJECT = "the body must be a JSON object, sent with Content-Type: application/json"
+
+
+class Unavailable(CodeComposeError):
+    """Something that the service itself depends on does not answer; the same may be asked again soon."""
 
 
 class Fault(Exception):
@@ -32,7 +42,8 @@ class Fault(Exception):
         param: str | None = None,
         retry_after_s: int | None = None,
     ) -> None:
-        super().__init__(message)
+        # It may name what a client has sent; half a surrogate pair cannot be sent back.
+        super().__init__(" ".join(message.encode("utf-8", "replace").decode("utf-8").split()))
         self.status, self.code, self.param, self.retry_after_s = status, code, param, retry_after_s
 
     @property
@@ -55,11 +66,15 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
-        return Fault(error.status_code, str(error.detail))
+        # FastAPI's word for JSON that is nested too deep, has too long a number, or is no text at all.
+        unread = error.status_code == 400 and "parsing the body" in str(error.detail)
+        return Fault(error.status_code, _NO_JSON if unread else str(error.detail))
     if isinstance(error, InputError):
         return Fault(400, str(error))
     if isinstance(error, ModelError):
         return Fault(503, str(error), code="model_unusable")
+    if isinstance(error, Unavailable):
+        return Fault(503, str(error), code="unavailable", retry_after_s=AGAIN_S)
     if isinstance(error, CodeComposeError):
         return Fault(500, str(error))
     logger.error("a request failed: %s", type(error).__name__)
@@ -102,6 +117,8 @@ def _invalid(error: RequestValidationError) -> Fault:
     """Say which field is wrong and why, without what stood there."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return Fault(400, "the body is not JSON")
+        return Fault(400, _NO_JSON)
     param = ".".join(str(part) for part in first["loc"] if part != "body")
-    return Fault(400, f"'{param}': {first['msg']}" if param else str(first["msg"]), param=param or None)
+    if not param:
+        return Fault(400, _NO_OBJECT)
+    return Fault(400, f"'{param}': {first['msg'].removeprefix('Value error, ')}", param=param)

@@ -16,7 +16,7 @@ from codecompose_ls.service.dashboard.page import FOLDER, render, render_problem
 from codecompose_ls.service.dashboard.panels import PANELS
 from codecompose_ls.service.dashboard.source import Source
 from codecompose_ls.service.dashboard.view import View
-from codecompose_ls.service.faults import Fault
+from codecompose_ls.service.faults import Fault, fault_of
 
 PATH = "/dashboard"
 _FILES = ("page.css", "page.js", "icon.svg")
@@ -68,7 +68,7 @@ def router(
         try:
             return HTMLResponse(drawn(request), headers=HEADERS)
         except CodeComposeError as error:
-            return HTMLResponse(render_problem(str(error)), 400, headers=HEADERS)
+            return HTMLResponse(render_problem(str(error)), fault_of(error).status, headers=HEADERS)
 
     @routes.get("/csv/{panel}.csv")
     def csv(request: Request, panel: str) -> Response:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from codecompose_ls.errors import CodeComposeError
-from codecompose_ls.service.team.database import bucket, reading, total
+from codecompose_ls.service.team.database import answering, bucket, reading, total
 from codecompose_ls.telemetry.ledger import Bucket, Key
 
 
@@ -30,11 +28,8 @@ class TeamSource:
             wanted = wanted.where(table.c.day >= since.isoformat())
         if until is not None:
             wanted = wanted.where(table.c.day < until.isoformat())
-        try:
-            with reading(self.engine) as connection:
-                rows = connection.execute(wanted).all()
-        except SQLAlchemyError as error:
-            raise CodeComposeError("the team's database does not answer; the service's log says more") from error
+        with answering(), reading(self.engine) as connection:
+            rows = connection.execute(wanted).all()
         # One call: a reader of JSON remembers the names that it has seen.
         counters = json.loads(f"[{','.join(row[-1] for row in rows)}]")
         return [Bucket(Key(*row[:-1]), Counter(sums)) for row, sums in zip(rows, counters, strict=True)]

@@ -7,10 +7,12 @@ it, in this server or in another one. SQLite has one writer at a time anyway.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from codecompose_ls import folders
 from codecompose_ls.errors import InputError, MissingExtraError
+from codecompose_ls.service.faults import Unavailable
 from codecompose_ls.telemetry.ledger import Key, without_position
 
 #: How long a writer of SQLite waits for another one; seconds to connect to PostgreSQL.
@@ -44,6 +47,8 @@ _BUSY_S, _CONNECT_S = 20.0, 10
 #: PostgreSQL's advisory lock for whoever makes or migrates the tables (any number of our own).
 _MIGRATING = 0x636F6465
 _BYTES = 12
+
+logger = logging.getLogger(__name__)
 
 metadata = MetaData()
 
@@ -180,6 +185,16 @@ def migrate(engine: Engine) -> None:
                 connection.execute(insert(migration).values(name=apply.__name__))
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """Do something with the database. Raises `Unavailable` for all that goes wrong with it, whose kind is logged."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        logger.error("the team's database does not answer: %s", type(error).__name__)
+        raise Unavailable("the team's database does not answer; try again soon") from error
+
+
 def reading(engine: Engine) -> Connection:
     """Return a connection that only reads, and waits for no writer."""
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -187,7 +202,7 @@ def reading(engine: Engine) -> Connection:
 
 def user_of(engine: Engine, name: str) -> str:
     """Return the id that stands for a person's name, the same in all servers of this database."""
-    with reading(engine) as connection:
+    with answering(), reading(engine) as connection:
         salt = connection.scalars(select(setting.c.value).where(setting.c.name == "salt")).one()
     return blake2b(name.encode(), key=bytes.fromhex(salt), digest_size=_BYTES).hexdigest()
 

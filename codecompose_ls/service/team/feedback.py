@@ -17,7 +17,7 @@ from sqlalchemy import Engine, desc, insert, select, update
 from codecompose_ls.service.faults import Fault
 from codecompose_ls.service.feedback.router import MOST_OF_A_THEME, MOST_THEMES, theme_of
 from codecompose_ls.service.team.allowance import Allowance
-from codecompose_ls.service.team.database import feedback, lock, now, reading
+from codecompose_ls.service.team.database import answering, feedback, lock, now, reading
 from codecompose_ls.telemetry.feedback import MOST_CHARACTERS
 from codecompose_ls.telemetry.feedback import Feedback as Said
 from codecompose_ls.telemetry.wire import MOST_CHARACTERS as MOST_OF_A_NAME
@@ -61,7 +61,7 @@ class TeamBook:
 
     def all(self) -> list[Said]:
         wanted = select(feedback).order_by(desc(feedback.c.received), feedback.c.id)
-        with reading(self.engine) as connection:
+        with answering(), reading(self.engine) as connection:
             found = connection.execute(wanted).mappings().all()
         return [
             Said(**{name: row[name] for name in _COLUMNS}, at=row["received"], themes=tuple(json.loads(row["themes"])))
@@ -69,7 +69,7 @@ class TeamBook:
         ]
 
     def tag(self, id: str, themes: Sequence[str]) -> None:
-        with self.engine.begin() as connection:
+        with answering(), self.engine.begin() as connection:
             connection.execute(update(feedback).where(feedback.c.id == id).values(themes=json.dumps(themes)))
 
 
@@ -83,7 +83,8 @@ def router(engine: Engine, user_of: Callable[[str], str], *, clock: Callable[[],
         name = request.state.person.name
         if wait_s := limits.take(name, 1):
             raise Fault(429, "too much at once; the rest later", code="rate_limit", retry_after_s=int(wait_s) + 1)
-        return {"stored": _store(engine, user_of(name), said, at=clock())}
+        with answering():
+            return {"stored": _store(engine, user_of(name), said, at=clock())}
 
     return routes
 

@@ -20,8 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
 from codecompose_ls.service.access import Person, Tokens, fingerprint
+from codecompose_ls.service.faults import Unavailable
 from codecompose_ls.service.headers import NO_SCRIPT
-from codecompose_ls.service.team.database import now, reading, session
+from codecompose_ls.service.team.database import answering, now, reading, session
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +41,12 @@ class DatabaseSessions:
         self._engine, self._tokens, self._clock = engine, tokens, clock
 
     def begin(self, token: str) -> str | None:
-        """Return a new cookie for the person with this token; None if there is none."""
+        """Return a new cookie for the person with this token; None if there is none. Raises `Unavailable`."""
         if self._tokens.owner(fingerprint(token)) is None:
             return None
         cookie = secrets.token_urlsafe(32)
         row = {"id": fingerprint(cookie), "token": fingerprint(token), "until": self._clock() + KEEP_S}
-        with self._engine.begin() as connection:
+        with answering(), self._engine.begin() as connection:
             connection.execute(insert(session).values(row))
         return cookie
 
@@ -65,7 +66,7 @@ class DatabaseSessions:
 
     def end(self, cookie: str) -> None:
         """Forget a cookie."""
-        with self._engine.begin() as connection:
+        with answering(), self._engine.begin() as connection:
             connection.execute(delete(session).where(session.c.id == fingerprint(cookie)))
 
 
@@ -80,7 +81,10 @@ def router(sessions: DatabaseSessions, *, home: str) -> APIRouter:
     @routes.post(LOGIN)
     async def login(request: Request) -> Response:
         given = parse_qs((await request.body()).decode("utf-8", "replace")).get("token", [""])[0].strip()
-        cookie = await run_in_threadpool(sessions.begin, given)
+        try:
+            cookie = await run_in_threadpool(sessions.begin, given)
+        except Unavailable as error:
+            return _page(f"Nobody can log in now: {error}.", status=503)
         if cookie is None:
             return _page("This token does not open the service.", status=403)
         answer = RedirectResponse(home, 303)

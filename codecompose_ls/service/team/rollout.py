@@ -15,12 +15,12 @@ from fastapi import APIRouter, Request, Response
 from filelock import FileLock
 from sqlalchemy import Engine, delete, insert, select
 
-from codecompose_ls.errors import InputError
+from codecompose_ls.errors import CodeComposeError, InputError
 from codecompose_ls.rollout.look import look
 from codecompose_ls.rollout.record import Record
 from codecompose_ls.service.faults import Fault
 from codecompose_ls.service.team.buckets import TeamSource
-from codecompose_ls.service.team.database import reading, setting
+from codecompose_ls.service.team.database import answering, reading, setting
 from codecompose_ls.service.team.people import check_admin
 
 PATH = "/v1/rollout"
@@ -40,7 +40,8 @@ class RollOut:
     def look(self) -> str:
         """Look at all experiments now, and return what is handed out from now on.
 
-        Raises `InputError` and `OSError` for the file or the record; then what was handed out before stands.
+        Raises `InputError` and `OSError` for the file or the record, `Unavailable` for the database; then what was
+        handed out before stands.
         """
         if self._file is None:
             raise InputError("this server has no roll-out file: start one with --rollout FILE")
@@ -52,22 +53,24 @@ class RollOut:
         with FileLock(self._record.with_suffix(".lock")):
             record, source = self._open(self._record), TeamSource(self._engine)
             decided = look(text, record=record, buckets=lambda day: source(since=day), source=self._file.name)
-            with self._engine.begin() as connection:
+            with answering(), self._engine.begin() as connection:
                 connection.execute(delete(setting).where(setting.c.name == _SETTING))
                 connection.execute(insert(setting).values(name=_SETTING, value=decided))
         return decided
 
-    def look_if_there_is_one(self) -> None:
-        """Look, where there is a file; what goes wrong is logged."""
-        if self._file is not None:
-            try:
+    def look_if_there_is_one(self) -> bool:
+        """Look, where there is a file; what goes wrong is logged, and False."""
+        try:
+            if self._file is not None:
                 self.look()
-            except (InputError, OSError) as error:
-                logger.error("the roll-out stays as it is: %s", error)
+        except (CodeComposeError, OSError) as error:
+            logger.error("the roll-out stays as it is: %s", error)
+            return False
+        return True
 
     def handed_out(self) -> str | None:
         """Return what is handed out; None before the first look."""
-        with reading(self._engine) as connection:
+        with answering(), reading(self._engine) as connection:
             return connection.scalars(select(setting.c.value).where(setting.c.name == _SETTING)).first()
 
 

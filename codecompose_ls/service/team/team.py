@@ -11,7 +11,6 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from codecompose_ls.service import dashboard
@@ -32,6 +31,8 @@ from codecompose_ls.telemetry.ledger import Change
 SMALLEST_GROUP = 5
 #: Between two looks at the roll-out, and two times of tidying up.
 EVERY_S = 86_400.0
+#: What has failed is tried again after so long: a broken version must not be out for another day.
+AGAIN_S = 300.0
 
 logger = logging.getLogger(__name__)
 
@@ -103,15 +104,20 @@ class Team:
 
     async def _every_day(self) -> None:
         while True:
-            await run_in_threadpool(self._tidy)
-            await asyncio.sleep(EVERY_S)
+            is_done = await run_in_threadpool(self._tidy)
+            await asyncio.sleep(EVERY_S if is_done else AGAIN_S)
 
-    def _tidy(self) -> None:
-        self.rollout.look_if_there_is_one()
+    def _tidy(self) -> bool:
+        """Return whether all of it was done; nothing may end what is done every day."""
+        is_done = False
         try:
-            entries.forget(self.engine, at=database.now())
-        except SQLAlchemyError as error:
-            logger.error("old events are not deleted: %s", type(error).__name__)
+            is_done = self.rollout.look_if_there_is_one()
+            with database.answering():
+                entries.forget(self.engine, at=database.now())
+        except Exception as error:
+            logger.error("not all was done that is done every day (%s); it is tried again", type(error).__name__)
+            is_done = False
+        return is_done
 
     def _entered(self, change: Change) -> None:
         for observer in self.observers:

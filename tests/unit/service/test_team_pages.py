@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import re
+from html import unescape
 from io import StringIO
 from pathlib import Path
 
@@ -79,6 +80,21 @@ async def test_a_wrong_token_is_told_so(service: Service) -> None:
             answer = await client.post("/login", data={"token": given})
             assert answer.status_code == 403 and "does not open the service" in answer.text
             assert "set-cookie" not in answer.headers and "<b>" not in answer.text
+
+
+async def test_a_database_that_is_away_is_one_line_on_every_page(service: Service) -> None:
+    with service.engine.begin() as connection:
+        for table in ("total", "feedback", "session"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO gone_{table}")
+    async with service.client("ann") as admin:
+        for path in ("/dashboard", "/dashboard/csv/overview.csv", "/people.csv", "/feedback", "/feedback.csv"):
+            answer = await admin.get(path)
+            assert answer.status_code == 503 and "the team's database does not answer" in unescape(answer.text), path
+        said = {"id": "a" * 32, "rating": "up"}
+        assert (await admin.post("/v1/feedback", json=said)).status_code == 503
+    async with service.client() as browser:
+        answer = await browser.post("/login", data={"token": token("ben")})
+        assert answer.status_code == 503 and "Nobody can log in now" in answer.text
 
 
 async def test_over_tls_the_cookie_stays_there(service: Service) -> None:

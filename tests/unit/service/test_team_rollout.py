@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from codecompose_ls.rollout import client as rollout_client
 from codecompose_ls.rollout.experiments import Status, parse
 from codecompose_ls.rollout.record import Record
+from codecompose_ls.service.team import team
 from codecompose_ls.service.team.entries import enter
 from tests.sessions import session
 from tests.unit.service.team import Service, running
@@ -83,6 +85,24 @@ async def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path, file: 
         answer = await admin.post(f"{PATH}/look")
         assert answer.status_code == 400 and "rollout.toml" in answer.json()["error"]["message"]
         assert (await admin.get(PATH)).text == before
+
+
+async def test_a_database_that_was_away_at_the_daily_look_is_looked_at_again_soon(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(team, "AGAIN_S", 0.05)
+    service = Service(tmp_path, rollout_file=file)
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE setting RENAME TO gone")
+    async with running(service), service.client("ben") as ben:
+        while "the roll-out stays as it is" not in caplog.text:
+            await asyncio.sleep(0.01)
+        answer = await ben.get(PATH)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        with service.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE gone RENAME TO setting")
+        while (await ben.get(PATH)).status_code != 200:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_server_without_the_file_hands_out_what_the_other_decided(tmp_path: Path, file: Path) -> None:
