@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-from codecompose_ls.errors import MissingExtraError
+from codecompose_ls.errors import InputError, MissingExtraError
 
 HELP = "serve the models over HTTP, in OpenAI's API"
 EXAMPLE = "codecompose-ls serve --port 8040 --token-file tokens.txt"
@@ -51,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
+    if not 1 <= args.threads <= 64:
+        raise InputError(f"--threads {args.threads}: give a number from 1 to 64")
     try:
         import uvicorn
 

@@ -1,6 +1,12 @@
-"""One request and its answer: a body of bounded size, and an endpoint that is cancelled when its client leaves."""
+"""One request and its answer: a body of bounded size, and an endpoint that is cancelled when its client leaves.
+
+Whoever is still waiting when the service stops is told so.
+"""
 
 from __future__ import annotations
+
+import asyncio
+import json
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +30,14 @@ class Exchange:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        answer = _Answer(send)
+        try:
+            await self._exchange(scope, receive, answer)
+        except asyncio.CancelledError:
+            # Nobody but the server cancels a whole request: it stops, and has waited for as long as it may.
+            await answer.break_off(scope, receive)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self._read(receive)
         except Fault as fault:
@@ -54,6 +68,33 @@ class Exchange:
             if len(body) > self._max_body:
                 raise Fault(413, f"the body is longer than {self._max_body} bytes", code="body_too_large")
         return bytes(body)
+
+
+class _Answer:
+    """Sends an answer, and knows how far it has come."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._began = self._ended = self._streams = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._began = True
+            self._streams = (b"content-type", b"text/event-stream") in [
+                (name.lower(), value.partition(b";")[0]) for name, value in message.get("headers", ())
+            ]
+        else:
+            self._ended = not message.get("more_body", False)
+        await self._send(message)
+
+    async def break_off(self, scope: Scope, receive: Receive) -> None:
+        """Say that the service stops: as an error of its own, or as the last event of a stream."""
+        fault = Fault(503, "the service is being stopped: ask again in a moment", code="stopping", retry_after_s=5)
+        if not self._began:
+            await fault.response(scope, receive, self._send)
+        elif self._streams and not self._ended:
+            event = f"\n\ndata: {json.dumps(fault.body)}\n\n".encode()
+            await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
 
 def _once(body: bytes) -> Receive:

@@ -11,6 +11,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Listen on a port, 0 for a free one. Raises `InputError` where that cannot be."""
     if not 0 <= port <= 65535:
         raise InputError(f"--port {port}: give a number up to 65535")
+    host = host.removeprefix("[").removesuffix("]")  # as addresses spell one of IPv6
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

@@ -46,7 +46,12 @@ class DiskShelf:
 
     def find(self, name: str) -> tuple[Weights, Path | None] | None:
         folder = self._folder(name)
-        return self._place(folder, _stamp(folder)) if folder is not None and folder.is_dir() else None
+        if folder is None or not folder.is_dir():
+            return None
+        try:
+            return self._place(folder, _stamp(folder))
+        except FileNotFoundError:  # removed at this moment
+            return None
 
     def load(self, weights: Weights) -> PromptBackend:
         if weights.engine == INT8:

@@ -74,6 +74,8 @@ def test_what_cannot_be_served_gets_one_line(tmp_path: Path, capsys: pytest.Capt
             (["--port", port], f"cannot listen on 127.0.0.1:{port} (Address already in use); another one: --port 0"),
             (["--port", "70000"], "--port 70000: give a number up to 65535"),
             (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
+            (["--host", "[::1]", "--port", "70000"], "--port 70000"),
+            (["--threads", "0"], "--threads 0: give a number from 1 to 64"),
             (["--model", "nobody"], "no model 'nobody'"),
             (["--model", str(tmp_path / "broken"), "--port", "0"], "config.json is missing"),
             (["--token-file", str(tmp_path / "tokens.txt")], "a token needs at least 16 characters"),
