@@ -1,6 +1,6 @@
 """Fill a team's database with sums: `python -m scripts.fill_team sqlite:////tmp/team.sqlite3 --people 300 --days 400`.
 
-For measuring what reads it: the dashboard of `codecompose-ls serve`. There are sums alone, no events, as there are after
+For measuring what reads it: the dashboard of `codecompose-ls serve`. There are sums alone, no events, as after
 90 days. Each person works on five days of seven, in their own editor and two of the languages; a day's sums are drawn
 from those of days that fill_telemetry.py makes up. The same seed gives the same sums.
 """

@@ -60,6 +60,12 @@ class Bucket:
 
     key: Key
     counters: Counters
+    #: Whose they are, where several people's are together and the key names nobody.
+    people: frozenset[str] = frozenset()
+
+    @property
+    def users(self) -> Collection[str]:
+        return self.people or (self.key.user,)
 
 
 #: An event's place among those of its suggestion; clocks jump, so time has no say.

@@ -44,7 +44,7 @@ def users(buckets: Iterable[Bucket], *, by: str, group: Callable[[str], str] = s
     """
     found: dict[str, set[str]] = {}
     for bucket in buckets:
-        found.setdefault(group(getattr(bucket.key, by)), set()).add(bucket.key.user)
+        found.setdefault(group(getattr(bucket.key, by)), set()).update(bucket.users)
     return {value: len(names) for value, names in found.items()}
 
 

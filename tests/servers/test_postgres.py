@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
@@ -26,13 +27,16 @@ from codecompose_ls.errors import InputError
 from codecompose_ls.rollout.record import Record
 from codecompose_ls.service.team import database
 from codecompose_ls.service.team.buckets import TeamSource
+from codecompose_ls.service.team.closing import close_days
 from codecompose_ls.service.team.database import events, person
 from codecompose_ls.service.team.entries import KEEP_DAYS, enter, forget
 from codecompose_ls.telemetry.events import Event
 from codecompose_ls.telemetry.ledger import Bucket
+from codecompose_ls.telemetry.metrics import metrics
+from codecompose_ls.telemetry.rollup import users
 from codecompose_ls.telemetry.wire import to_json
 from tests.servers.postgres import MissingPostgres, postgres
-from tests.sessions import local_sums, session
+from tests.sessions import NOON, local_sums, session
 from tests.unit.service.team import PEOPLE, Service, token
 
 TOKEN = "a-token-that-nobody-guesses"
@@ -107,6 +111,26 @@ def test_one_persons_events_through_two_servers_at_once(url: str) -> None:
     assert sum(len(change.events) for change in changes) == stored(engines[0]) == len(said)
     assert sums(engines[1]) == local_sums(said, user=ANN)
     for engine in engines:
+        engine.dispose()
+
+
+def test_days_are_closed_while_events_of_them_come_in(url: str) -> None:
+    engines, draw = [database.connect(url), database.connect(url)], random.Random(7)
+    said = session(draw, suggestions=60)
+    batches = [said[start : start + 9] for start in range(0, len(said), 9)]
+    after = datetime.fromtimestamp(NOON, timezone.utc).date() + timedelta(days=9)
+    with ThreadPoolExecutor(6) as pool:
+        jobs = [
+            pool.submit(enter, engines[number % 2], (ANN, BOB)[number % 2], some) for number, some in enumerate(batches)
+        ]
+        jobs += [pool.submit(close_days, engine, today=after) for engine in engines * 4]
+        for job in jobs:
+            job.result()
+    for engine in engines:
+        each, together = TeamSource(engine)(), TeamSource(engine, tell_people=False)()
+        assert metrics(together) == metrics(each) and users(together, by="day") == users(each, by="day")
+        close_days(engine, today=after)
+        assert metrics(TeamSource(engine, tell_people=False)()) == metrics(each)
         engine.dispose()
 
 

@@ -39,7 +39,7 @@ class View:
     def narrowed(self) -> list[Bucket]:
         """The buckets that are asked for; none where they are of too few users."""
         found = self.filters.admitted(self.buckets)
-        return found if len({bucket.key.user for bucket in found}) >= self.smallest_group else []
+        return found if len({user for bucket in found for user in bucket.users}) >= self.smallest_group else []
 
     @cached_property
     def total(self) -> Metrics:

@@ -6,30 +6,62 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, select, true
 
+from codecompose_ls.service.team.closing import CLOSED, KEY, closed
 from codecompose_ls.service.team.database import answering, bucket, reading, total
 from codecompose_ls.telemetry.ledger import Bucket, Key
 
 
 @dataclass(frozen=True, slots=True)
 class TeamSource:
-    """Implements the dashboard's `Source` with the team's database: each bucket is of all positions together, or else,
-    with `tell_positions`, there are more."""
+    """Implements the dashboard's `Source` with the team's database.
+
+    Each bucket is of all positions together, unless with `tell_positions`; and of days that are closed there are those
+    of everyone together, unless with `tell_people`.
+    """
 
     engine: Engine
     tell_positions: bool = False
+    tell_people: bool = True
 
     def __call__(self, *, since: date | None = None, until: date | None = None) -> list[Bucket]:
         table = bucket if self.tell_positions else total
-        wanted = select(*(table.c[name] for name in Key._fields), table.c.counters)
-        if since is not None:
-            wanted = wanted.where(table.c.day >= since.isoformat())
-        if until is not None:
-            wanted = wanted.where(table.c.day < until.isoformat())
         with answering(), reading(self.engine) as connection:
-            rows = connection.execute(wanted).all()
-        # One call: a reader of JSON remembers the names that it has seen.
-        counters = json.loads(f"[{','.join(row[-1] for row in rows)}]")
-        return [Bucket(Key(*row[:-1]), Counter(sums)) for row, sums in zip(rows, counters, strict=True)]
+            if self.tell_people:
+                return _of_each(connection, table, _days(table, since, until))
+            known, together = closed(connection), CLOSED[table]
+            # Open days first: what is closed in between is read twice by nobody, since `known` stays.
+            found = _of_each(connection, table, known.lacks(table.c.day) & _days(table, since, until))
+            return found + _of_all(connection, together, known.has(together.c.day) & _days(together, since, until))
+
+
+def _days(table: Table, since: date | None, until: date | None) -> ColumnElement[bool]:
+    """Return the condition that a day is one of these."""
+    first = table.c.day >= since.isoformat() if since is not None else true()
+    return first & (table.c.day < until.isoformat() if until is not None else true())
+
+
+def _of_each(connection: Connection, table: Table, condition: ColumnElement[bool]) -> list[Bucket]:
+    columns = [table.c[name] for name in Key._fields]
+    rows = connection.execute(select(*columns, table.c.counters).where(condition)).all()
+    sums = _loaded([row[-1] for row in rows])
+    return [Bucket(Key(*row[:-1]), Counter(each)) for row, each in zip(rows, sums, strict=True)]
+
+
+def _of_all(connection: Connection, table: Table, condition: ColumnElement[bool]) -> list[Bucket]:
+    columns = [table.c[name] for name in KEY]
+    rows = connection.execute(select(*columns, table.c.users, table.c.counters).where(condition)).all()
+    people, sums = (_loaded([row[place] for row in rows]) for place in (-2, -1))
+    return [
+        Bucket(Key(*row[:-2]), Counter(each), frozenset(users))
+        for row, users, each in zip(rows, people, sums, strict=True)
+    ]
+
+
+def _loaded(texts: list[str]) -> list[Any]:
+    # One call: a reader of JSON remembers the names that it has seen.
+    loaded: list[Any] = json.loads(f"[{','.join(texts)}]")
+    return loaded

@@ -93,6 +93,23 @@ def _sums(table: str) -> Table:
 bucket = _sums("bucket")
 #: The same sums for all positions together: what the pages read.
 total = _sums("total")
+
+
+def _closed_sums(table: str) -> Table:
+    return Table(
+        table,
+        metadata,
+        *(Column(name, Text, primary_key=True) for name in ("day", "language", "model")),
+        *(Column(name, Text, primary_key=True) for name in ("position", "editor", "cohort")),
+        Column("users", Text, nullable=False),
+        Column("counters", Text, nullable=False),
+    )
+
+
+#: Sums of everyone together, of days that are over, with a JSON list of whose they are; and closed days that have
+#: changed since (closing.py).
+closed_bucket, closed_total = _closed_sums("closed_bucket"), _closed_sums("closed_total")
+reopened = Table("reopened", metadata, Column("day", Text, primary_key=True))
 #: Who has logged in: hashes of a cookie and of the token that was given for it.
 session = Table(
     "session",
@@ -142,8 +159,13 @@ def m004_total(connection: Connection) -> None:
         connection.execute(insert(total), found)
 
 
+def m005_closed(connection: Connection) -> None:
+    for table in (closed_bucket, closed_total, reopened):
+        table.create(connection, checkfirst=True)
+
+
 #: Only ever added to; each is applied once, and the database remembers which.
-MIGRATIONS: tuple[Migration, ...] = (m001_tables, m002_feedback, m003_subject, m004_total)
+MIGRATIONS: tuple[Migration, ...] = (m001_tables, m002_feedback, m003_subject, m004_total, m005_closed)
 
 
 def default_url() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, insert, select, tuple_
 
+from codecompose_ls.service.team.closing import keep_open, reopen
 from codecompose_ls.service.team.database import bucket, events, lock, now, session, suggestion, total
 from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.ledger import Change, Counters, Key, State, apply, suggestions_of, without_position
@@ -27,6 +28,7 @@ def enter(engine: Engine, user: str, said: Sequence[Event]) -> Change:
     """
     owned = [replace(_storable(event), user=user) for event in said]
     with engine.begin() as connection:
+        keep_open(connection)
         lock(connection, user)
         ids = [event.id for event in owned]
         seen = connection.scalars(select(events.c.id).where(events.c.user == user, events.c.id.in_(ids)))
@@ -37,6 +39,7 @@ def enter(engine: Engine, user: str, said: Sequence[Event]) -> Change:
         _put_states(connection, user, change.states, received)
         _add(connection, bucket, user, change.counters)
         _add(connection, total, user, without_position(change.counters))
+        reopen(connection, {key.day for key in change.counters})
     return change
 
 

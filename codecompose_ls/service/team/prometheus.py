@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from fastapi import APIRouter, Response
@@ -100,7 +101,7 @@ class Figures(Collector):
 
     def _gauges(self) -> Iterable[GaugeMetricFamily]:
         found = self._source(since=today() - timedelta(days=DAYS - 1), until=None)
-        total = len({bucket.key.user for bucket in found})
+        total = len({user for bucket in found for user in bucket.users})
         everyone = GaugeMetricFamily("codecompose_people", f"People with an event in the last {DAYS} days")
         everyone.add_metric([], total)
         yield everyone
@@ -122,10 +123,10 @@ class Figures(Collector):
 
         def called(bucket: Bucket) -> Bucket:
             language = OTHER if bucket.key.language in small else bucket.key.language or NONE
-            return Bucket(bucket.key._replace(language=language), bucket.counters)
+            return replace(bucket, key=bucket.key._replace(language=language))
 
         named = [called(bucket) for bucket in found]
-        others = {bucket.key.user for bucket in named if bucket.key.language == OTHER}
+        others = {user for bucket in named if bucket.key.language == OTHER for user in bucket.users}
         kept = named if len(others) >= self._smallest_group else [one for one in named if one.key.language != OTHER]
         return rolled_up(kept, keep=("language",))
 

@@ -16,8 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from codecompose_ls.service import dashboard
 from codecompose_ls.service.access import OPEN_PATHS, Tokens
 from codecompose_ls.service.dashboard.router import PATH as DASHBOARD
+from codecompose_ls.service.dashboard.router import today
 from codecompose_ls.service.feedback import router as comments
-from codecompose_ls.service.team import database, entries, events, feedback, login, people, prometheus, rollout
+from codecompose_ls.service.team import closing, database, entries, events, feedback, login, people, prometheus, rollout
 from codecompose_ls.service.team.allowance import Allowance
 from codecompose_ls.service.team.buckets import TeamSource
 from codecompose_ls.service.team.login import LOGIN, LOGOUT, DatabaseSessions
@@ -65,7 +66,7 @@ class Team:
         self.open_paths = {*OPEN_PATHS, LOGIN, *((prometheus.PATH,) if open_metrics else ())}
         #: What a browser that has logged in may have.
         self.pages = ("/", DASHBOARD, people.PATH, comments.PAGE, comments.TABLE, LOGOUT)
-        self._source = TeamSource(engine)
+        self._source = TeamSource(engine, tell_people=False)
         self._prometheus = Prometheus(self._source, smallest_group=smallest_group)
         self._opentelemetry = OpenTelemetry() if is_wanted() else None
         self._daily: asyncio.Task[None] | None = None
@@ -83,7 +84,7 @@ class Team:
             login.router(self.sessions, home=DASHBOARD),
             feedback.router(self.engine, self.user_of),
             comments.router(feedback.TeamBook(self.engine), check=people.check_admin),
-            people.router(self._source, self._tokens, self.user_of),
+            people.router(TeamSource(self.engine), self._tokens, self.user_of),
             self._prometheus.router(),
             dashboard.router(
                 self._source, record=self._record, smallest_group=self._group, links=_links, logout=LOGOUT
@@ -114,6 +115,7 @@ class Team:
             is_done = self.rollout.look_if_there_is_one()
             with database.answering():
                 entries.forget(self.engine, at=database.now())
+                closing.close_days(self.engine, today=today())
         except Exception as error:
             logger.error("not all was done that is done every day (%s); it is tried again", type(error).__name__)
             is_done = False
