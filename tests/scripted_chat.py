@@ -30,5 +30,8 @@ class ScriptedChat:
         if self.finish is not None:
             yield Piece("", finish=self.finish)
 
+    async def look(self) -> None:
+        pass
+
     def close(self) -> None:
         pass

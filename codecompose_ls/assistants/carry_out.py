@@ -13,6 +13,7 @@ from codecompose_ls.assistants.edit import edit_of
 from codecompose_ls.assistants.outcome import Outcome
 from codecompose_ls.assistants.prompt import fill
 from codecompose_ls.assistants.reply import Unfit, without_thoughts
+from codecompose_ls.assistants.silence import Silence
 from codecompose_ls.assistants.task import Task
 from codecompose_ls.backends.chat import Chat
 from codecompose_ls.backends.dialect import Message
@@ -41,33 +42,35 @@ async def carry_out(
     chat: Chat | None,
     stop: Stop,
     show: Show,
+    tell: Callable[[str], None] = lambda _: None,
     find: Find | None = None,
     absent: str = "",
 ) -> Outcome:
     """Return what came of a task.
 
     Without a chat model (`absent`: why one that is set up cannot be asked) analysis does what it can, for Python;
-    anything else raises `InputError`. Analysis stands in, too, for a model that fails before it has said anything.
-    `find` looks into an index for definitions. Otherwise raises what the chat model raises, and `Cancelled` when `stop`
-    was set; cancelling the coroutine stops the generation, too.
+    anything else raises `InputError`. Analysis stands in, too, for a model that fails before it has said anything, or
+    that is silent and gives no sign of life; `tell` gets a line now and then while nothing is said. `find` looks into
+    an index for definitions. Otherwise raises what the chat model raises, and `Cancelled` when `stop` was set;
+    cancelling the coroutine stops the generation, too.
     """
     needed = needs_chat(task.assistant, task.document.language)
     if chat is None:
         if needed:
             raise InputError(f"'{task.assistant.name}' {needed}")
         return await _analysed(task, why=absent, stop=stop, show=show)
-    is_heard = False
+    silence = Silence(chat, tell, looks=not needed)
 
     def hear(text: str) -> None:
-        nonlocal is_heard
-        is_heard = is_heard or bool(text)
+        if text:
+            silence.end()
         show(text, chat.model)
 
     try:
-        return await _answered(task, chat, stop=stop, show=hear, find=find)
+        return await _answered(task, chat, silence, stop=stop, show=hear, find=find)
     except CodeComposeError as error:
         # What is asked of the wrong code is for the user to mend.
-        if needed or is_heard or isinstance(error, InputError):
+        if needed or silence.is_broken or isinstance(error, InputError):
             raise
         return await _analysed(task, why=str(error), stop=stop, show=show)
 
@@ -80,10 +83,13 @@ async def _analysed(task: Task, *, why: str, stop: Stop, show: Show) -> Outcome:
     return outcome
 
 
-async def _answered(task: Task, chat: Chat, *, stop: Stop, show: Callable[[str], None], find: Find | None) -> Outcome:
+async def _answered(
+    task: Task, chat: Chat, silence: Silence, *, stop: Stop, show: Callable[[str], None], find: Find | None
+) -> Outcome:
     given = await asyncio.to_thread(gather, task, find=find, budget=CHARACTERS_PER_TOKEN * chat.context)
     max_tokens = min(_longest(given), chat.context // 2)
-    answer, whole = await _ask(chat, fill(task.assistant, given.values), max_tokens, stop=stop, show=show)
+    asking = _ask(chat, fill(task.assistant, given.values), max_tokens, stop=stop, show=show)
+    answer, whole = await silence.attend(asking)
     return await asyncio.to_thread(_concluded, task, given, answer, whole=whole, made_by=chat.model)
 
 

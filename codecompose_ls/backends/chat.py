@@ -21,6 +21,9 @@ from codecompose_ls.types import Piece, Sampling, Stop
 #: An answer to read is waited for longer than one to type on.
 PATIENCE = Patience(connect=5.0, read=60.0, write=10.0, pool=5.0, total=600.0)
 
+#: A server that is alive has an answer of some kind in this time, even while a model reads.
+LOOK = Patience(connect=5.0, read=5.0, write=5.0, pool=5.0, total=5.0)
+
 
 class Chat(Protocol):
     """Answers talks. Errors are `EngineError`, `BackendError`, `ModelError`; a stop that was set raises `Cancelled`."""
@@ -32,6 +35,10 @@ class Chat(Protocol):
 
     def chat(self, messages: Sequence[Message], sampling: Sampling, *, stop: Stop) -> AsyncGenerator[Piece, None]:
         """Yield the next turn as it is generated; the caller may leave early (`aclose`), which stops the generation."""
+        ...
+
+    async def look(self) -> None:
+        """See whether one that says nothing is there at all. Raises `BackendError` where it gives no sign of life."""
         ...
 
     def close(self) -> None: ...
@@ -59,6 +66,9 @@ class RemoteChat:
     async def probe(self) -> list[str]:
         """Return the names of the models that the server lists. Raises `BackendError`."""
         return self._dialect.model_names(await self.client.get(self._dialect.models_path))
+
+    async def look(self) -> None:
+        await self.client.look(self._dialect.models_path, LOOK)
 
     def close(self) -> None:
         self.client.close()

@@ -115,9 +115,8 @@ class Client:
     async def get(self, path: str) -> Json:
         """Return what the server has at a path; the circuit is not asked. Raises `BackendError`."""
         deadline = self._clock() + self._patience.total
-        built = self._http.build_request("GET", self.url + path, timeout=self._timeout(self._patience))
         try:
-            response = await self._within(deadline, self._http.send(built, stream=True))
+            response = await self._get(path, self._patience, deadline)
             try:
                 if response.status_code != 200:
                     raise await self._refusal(response, path)
@@ -130,6 +129,20 @@ class Client:
         except Exception as error:
             raise self._failures.broken(error, self._patience) from error
 
+    async def look(self, path: str, patience: Patience) -> None:
+        """See whether the server answers at all, whatever it says; the circuit counts it where it does not.
+
+        Raises `BackendError`.
+        """
+        try:
+            response = await self._get(path, patience, self._clock() + patience.total)
+        except Exception as error:
+            failure = self._failures.lifeless()
+            self.notice = str(failure)
+            self.circuit.failed()
+            raise failure from error
+        await response.aclose()
+
     def close(self) -> None:
         """Close every connection; from any thread."""
         if self._loop is not None and not self._loop.is_closed():
@@ -139,6 +152,10 @@ class Client:
         await self._http.aclose()
 
     # One request.
+
+    async def _get(self, path: str, patience: Patience, deadline: float) -> httpx.Response:
+        built = self._http.build_request("GET", self.url + path, timeout=self._timeout(patience))
+        return await self._within(deadline, self._http.send(built, stream=True))
 
     async def _answer(self, request: Request, patience: Patience) -> AsyncGenerator[Json, None]:
         self._loop = asyncio.get_running_loop()

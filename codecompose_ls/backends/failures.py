@@ -50,6 +50,9 @@ class Failures:
     def nonsense(self) -> BackendError:
         return BackendError(f"{self._server} answers nonsense: what it sends is no answer")
 
+    def lifeless(self) -> BackendError:
+        return BackendError(f"{self._server} says nothing and gives no sign of life")
+
     def refusal(self, response: httpx.Response, path: str, message: str) -> Refused:
         """Why it has not answered with 200."""
         status, message = response.status_code, self._shown(message)

@@ -65,6 +65,9 @@ class LocalChat:
                 self._stay()
                 self._leaving = asyncio.get_running_loop().call_later(self._idle_s, self.close)
 
+    async def look(self) -> None:
+        """There is nothing to see: if the process ends, whoever it answers is told so at once."""
+
     def close(self) -> None:
         self._stay()
         if self._process is not None:

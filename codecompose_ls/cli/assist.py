@@ -201,10 +201,17 @@ async def _carried_out(task: Task, settings: Settings, *, stream: bool) -> Outco
             out = sys.stderr if task.assistant.edits else sys.stdout
             print(piece, end="", flush=True, file=out)
 
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        if not told:
+            print(f"codecompose-ls: {line}; Ctrl-C ends the wait", file=sys.stderr)
+        told.append(line)
+
     (chat, absent), stop = _chat(task, settings), threading.Event()
     find = _find(task, settings) if chat else None
     try:
-        return await carry_out(task, chat=chat, stop=stop, show=show, find=find, absent=absent)
+        return await carry_out(task, chat=chat, stop=stop, show=show, tell=tell, find=find, absent=absent)
     finally:
         stop.set()
         if chat is not None:

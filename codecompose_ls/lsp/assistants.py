@@ -106,6 +106,7 @@ class _Errand:
         self._assistant: Assistant
         self._model = ""
         self._is_heard = False
+        self._bar: Bar | None = None
 
     async def run(self) -> Json:
         self._assistant = (await self._ls.library(self._asked.uri)).find(self._asked.name)
@@ -126,10 +127,12 @@ class _Errand:
         self._began = time.perf_counter()
         running = asyncio.current_task()
         assert running is not None
-        bar = Bar(ls, self._assistant.title, token=work_done_token.get(), cancel=running.cancel)
+        self._bar = bar = Bar(ls, self._assistant.title, token=work_done_token.get(), cancel=running.cancel)
         bar.show(message=f"asking {chat.model}" if chat else "reading the code")
         try:
-            return await carry_out(task, chat=chat, stop=stop, show=self._show, find=ls.snippets, absent=absent)
+            return await carry_out(
+                task, chat=chat, stop=stop, show=self._show, tell=self._tell, find=ls.snippets, absent=absent
+            )
         except asyncio.CancelledError:
             if self._is_heard:
                 self._record(Kind.ASSIST_DISMISSED, reason="cancelled")
@@ -148,6 +151,10 @@ class _Errand:
             if needs_chat(self._assistant, self._place.document.language):
                 raise
             return None, str(error)
+
+    def _tell(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.show(message=f"{line}; cancelling ends the wait")
 
     def _show(self, text: str, model: str) -> None:
         if not text:

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from codecompose_ls.assistants import silence
 from codecompose_ls.backends.backend import Priority
 from codecompose_ls.errors import EngineError, ModelError
 from codecompose_ls.index.workspace import Workspace
@@ -183,6 +184,8 @@ if __name__ == "__main__":
     server.feature("test/text")(text)
     server.feature("test/index")(index)
     server.feature("test/mayLoad")(lambda _: may_load.set())
+    if pause := os.environ.get("PAUSE_S"):
+        silence.PAUSE_S = float(pause)
     if os.environ.get("HELD_CLOCK"):
         clock = HeldClock()
         clock.hold(server)

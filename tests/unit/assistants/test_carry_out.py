@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from codecompose_ls.assistants import silence
 from codecompose_ls.assistants.assistant import parse
 from codecompose_ls.assistants.carry_out import carry_out, needs_chat
 from codecompose_ls.assistants.library import library
@@ -51,7 +52,7 @@ def task(
     return Task(library(root).find(name), Document(uri, path, "python", text), at, at, root=root, **more)  # type: ignore[arg-type]
 
 
-async def run(asked: Task, chat: Chat | None = None, *, shown: list[str] | None = None, **more: str) -> Outcome:
+async def run(asked: Task, chat: Chat | None = None, *, shown: list[str] | None = None, **more: Any) -> Outcome:
     shown = [] if shown is None else shown
 
     def show(text: str, by: str) -> None:
@@ -281,6 +282,68 @@ async def test_it_does_not_for_what_its_user_can_mend_or_has_cancelled(root: Pat
         await run(task("explain", root, text=long), ScriptedChat(context=2000))
     with pytest.raises(Cancelled):
         await run(task("explain", root), SilentChat(Cancelled()))
+
+
+# While nothing is said
+
+
+class SlowChat(ScriptedChat):
+    """Says nothing before it has been looked at `looks` times, and is dead if that is more than there ever are."""
+
+    def __init__(self, *, looks: int, alive: bool) -> None:
+        super().__init__("It halves.")
+        self.looks, self.alive, self.looked = looks, alive, 0
+        self.told: list[str] = []
+        self.awake = asyncio.Event()
+        self.left = False
+
+    async def chat(self, *arguments: Any, **more: Any) -> AsyncGenerator[Piece, None]:
+        yield Piece("")
+        try:
+            await self.awake.wait()
+        except asyncio.CancelledError:
+            self.left = True
+            raise
+        async for piece in super().chat(*arguments, **more):
+            yield piece
+
+    def tell(self, line: str) -> None:
+        self.told.append(line)
+        if len(self.told) == self.looks:
+            self.awake.set()
+
+    async def look(self) -> None:
+        self.looked += 1
+        if not self.alive:
+            raise BackendError("it gives no sign of life")
+
+
+@pytest.fixture
+def pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silence, "PAUSE_S", 0.01)
+
+
+@pytest.mark.usefixtures("pause")
+async def test_a_slow_model_is_waited_for_as_long_as_it_is_there(root: Path) -> None:
+    chat = SlowChat(looks=4, alive=True)
+    assert (await run(task("explain", root), chat, tell=chat.tell)).markdown == "It halves."
+    assert chat.looked >= 3
+    assert chat.told[:4] == [f"scripted has said nothing for {n} s" for n in (0, 0, 0, 0)]
+
+
+@pytest.mark.usefixtures("pause")
+async def test_analysis_stands_in_soon_for_a_server_that_gives_no_sign_of_life(root: Path) -> None:
+    chat = SlowChat(looks=1000, alive=False)
+    outcome = await run(task("explain", root), chat, tell=chat.tell)
+    assert outcome.made_by == "analysis" and "did not answer: it gives no sign of life; outlined" in outcome.markdown
+    assert (chat.looked, chat.left) == (1, True)
+
+
+@pytest.mark.usefixtures("pause")
+async def test_where_a_model_is_needed_it_is_waited_for_without_a_look(root: Path) -> None:
+    chat = SlowChat(looks=3, alive=False)
+    assert (await run(task("review", root), chat, tell=chat.tell)).markdown == "It halves."
+    assert chat.looked == 0 and len(chat.told) >= 3
 
 
 # With a server
