@@ -77,7 +77,7 @@ def stored(engine: Engine) -> int:
 
 def sums(engine: Engine) -> list[Bucket]:
     """The team's buckets, person by person."""
-    return sorted(TeamSource(engine, tell_positions=True)(), key=lambda bucket: (bucket.key.user, bucket.key))
+    return sorted(TeamSource(engine)(tell_positions=True), key=lambda bucket: (bucket.key.user, bucket.key))
 
 
 def test_batches_doubled_and_reordered_come_to_what_one_file_would_say(engine: Engine) -> None:

@@ -12,6 +12,8 @@ from codecompose_ls.telemetry.ledger import Bucket
 
 #: What can be narrowed to one value.
 DIMENSIONS = ("language", "model", "editor", "cohort")
+#: What the panel of groups can tell apart; the first is what it does if nobody says otherwise.
+GROUPS = ("editor", "position", "cohort")
 #: How a value that is empty is called in URLs, menus and tables.
 NONE = "(none)"
 #: The last so many days, and what they are called; None is all time.
@@ -31,6 +33,7 @@ class Filters:
     model: str | None = None
     editor: str | None = None
     cohort: str | None = None
+    by: str = GROUPS[0]
 
     @classmethod
     def read(cls, query: Mapping[str, str], *, today: date) -> Filters:
@@ -40,13 +43,14 @@ class Filters:
         first, last = (_day(name, values.get(name)) for name in ("first", "last"))
         if first and last and first > last:
             raise InputError(f"first={first} is after last={last}: exchange them")
-        chosen = cls(first, last, None, **exact)
+        chosen = cls(first, last, None, **exact, by=_group(values.get("by", GROUPS[0])))
         return chosen if first or last else chosen.latest(_days(values.get("days", str(DEFAULT_DAYS))), today=today)
 
     def latest(self, days: int | None, *, today: date) -> Filters:
         """Return the same of the last so many days, today included; None is all time."""
         first = today - timedelta(days=days - 1) if days else None
-        return replace(self, days=days, first=first, last=None)
+        # What a clock that is ahead has dated in days to come is not of these.
+        return replace(self, days=days, first=first, last=today if days else None)
 
     @property
     def until(self) -> date | None:
@@ -71,6 +75,8 @@ class Filters:
     def query(self) -> str:
         """The query of the URL that asks for the same."""
         pairs = {name: value or NONE for name in DIMENSIONS if (value := getattr(self, name)) is not None}
+        if self.by != GROUPS[0]:
+            pairs["by"] = self.by
         if self.days or not (self.first or self.last):
             time = {"days": str(self.days or "all")}
         else:
@@ -84,6 +90,12 @@ def _day(name: str, value: str | None) -> date | None:
         return date.fromisoformat(value) if value else None
     except ValueError:
         raise InputError(f"{name} is no day: write it as 2026-10-31") from None
+
+
+def _group(value: str) -> str:
+    if value not in GROUPS:
+        raise InputError(f"by is no way to group: write {', '.join(GROUPS)}")
+    return value
 
 
 def _days(value: str) -> int | None:

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from codecompose_ls.service.dashboard.charts import CHARTS
-from codecompose_ls.service.dashboard.filters import NONE, PERIODS, Filters
+from codecompose_ls.service.dashboard.filters import GROUPS, NONE, PERIODS, Filters
 from codecompose_ls.service.dashboard.panels import PANELS
 from codecompose_ls.service.dashboard.table import Panel, Value, interval
 from codecompose_ls.service.dashboard.view import View
@@ -40,7 +40,8 @@ def render(view: View, *, today: date, links: Mapping[str, str] | None = None, l
         view=view,
         filters=view.filters,
         periods=[(label, view.filters.latest(days, today=today)) for days, label in PERIODS.items()],
-        unfiltered=Filters().latest(view.filters.days, today=today),
+        unfiltered=Filters(by=view.filters.by).latest(view.filters.days, today=today),
+        groups=GROUPS,
         menus={name: [(value or NONE, value) for value in values] for name, values in view.choices.items()},
         tiles=list(_tiles(overview)),
         overview=overview,

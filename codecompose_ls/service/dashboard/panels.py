@@ -66,6 +66,16 @@ def models(view: View) -> Panel:
     return _broken_down(view, "models", "Models compared", note, by="model")
 
 
+def groups(view: View) -> Panel:
+    by = view.filters.by
+    note = {
+        "editor": "Editors under the names that they give themselves.",
+        "position": "Where in its line the cursor was; white space aside. Typing is not counted by position.",
+        "cohort": "Groups of the roll-out; users differ, too: the panel of compared arms allows for that.",
+    }[by]
+    return _broken_down(view, "groups", f"By {by}", f"{note} 'Group by' at the head chooses another one.", by=by)
+
+
 def retained(view: View) -> Panel:
     columns = (
         Column("after_s", "Seconds after acceptance"),
@@ -117,8 +127,13 @@ def filtered(view: View) -> Panel:
 def assistants(view: View) -> Panel:
     names = ("assisted", "applied", "dismissed")
     columns = (Column("assistant", "Assistant", "text"), *(Column(name, name.capitalize()) for name in names))
-    rows = tuple((name, *_values(used, names)) for name, used in view.total.assistants.items())
+    rows: tuple[tuple[Value, ...], ...] = tuple(
+        (name, *_values(used, names)) for name, used in view.total.assistants.items()
+    )
     note = "How often each ran, and how often its edit was applied or dismissed."
+    if rows and view.smallest_group > 1:
+        # How many people use one of them is not kept.
+        rows = (("all together", *(sum(int(row[place] or 0) for row in rows) for place in (1, 2, 3))),)
     return Panel("assistants", "Assistants", note, columns, rows, "No assistant was used in these days.")
 
 
@@ -139,7 +154,8 @@ def arms(view: View) -> Panel:
     found = (
         {**effect, **effect["comparison"], "experiment": name} for name in latest for effect in latest[name].effects
     )
-    rows = tuple(tuple(effect[column.name] for column in columns) for effect in found)
+    enough = (effect for effect in found if min(effect["old_users"], effect["new_users"]) >= view.smallest_group)
+    rows = tuple(tuple(effect[column.name] for column in columns) for effect in enough)
     note = (
         "As of the latest look at each experiment, in the metric's own unit. The difference allows for what users did "
         "before, and its 95 % bounds hold at every look. The filters do not apply."
@@ -167,7 +183,7 @@ def rollout(view: View) -> Panel:
 PANELS: dict[str, Callable[[View], Panel]] = {
     panel.__name__: panel
     for panel in (
-        overview, over_time, languages, models, funnel, retained, latency, filtered, assistants, arms, rollout,
+        overview, over_time, languages, models, groups, funnel, retained, latency, filtered, assistants, arms, rollout,
     )
 }  # fmt: skip
 

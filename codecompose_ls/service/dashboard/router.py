@@ -56,7 +56,7 @@ def router(
 
     def view(request: Request) -> View:
         filters = Filters.read(request.query_params, today=today())
-        buckets = source(since=filters.first, until=filters.until)
+        buckets = source(since=filters.first, until=filters.until, tell_positions=filters.by == "position")
         group = smallest_group(request) if callable(smallest_group) else smallest_group
         return View(buckets, filters, _entries(record) if record else (), group)
 

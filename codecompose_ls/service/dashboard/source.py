@@ -16,11 +16,11 @@ from codecompose_ls.telemetry.ledger import Bucket
 class Source(Protocol):
     """Gives the buckets from the day `since` to before the day `until` (UTC); None leaves that side open.
 
-    They need not tell positions apart. The page narrows them itself, since its menus list what there is in these days.
-    May raise `CodeComposeError`.
+    They need not tell positions apart without `tell_positions`. The page narrows them itself, since its menus list what
+    there is in these days. May raise `CodeComposeError`.
     """
 
-    def __call__(self, *, since: date | None, until: date | None) -> list[Bucket]: ...
+    def __call__(self, *, since: date | None, until: date | None, tell_positions: bool = False) -> list[Bucket]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class LocalSource:
 
     path: Path
 
-    def __call__(self, *, since: date | None, until: date | None) -> list[Bucket]:
+    def __call__(self, *, since: date | None, until: date | None, tell_positions: bool = False) -> list[Bucket]:
         try:
-            return buckets(self.path, since=since, until=until, tell_positions=False)
+            return buckets(self.path, since=since, until=until, tell_positions=tell_positions)
         except (sqlite3.Error, OSError) as error:
             raise InputError(
                 f"{self.path} cannot be read ({error}); 'codecompose-ls telemetry purge' deletes a damaged one"

@@ -30,16 +30,39 @@ class View:
 
     @cached_property
     def choices(self) -> dict[str, list[str]]:
-        """What can be chosen in these days, by dimension; what is chosen is always among it."""
+        """What enough users have in these days, by dimension; what is chosen is always among it."""
         there = {name: {getattr(bucket.key, name) for bucket in self.buckets} for name in DIMENSIONS}
+        if self.smallest_group > 1:
+            there = {name: set(self._of_enough(users(self.buckets, by=name))) for name in DIMENSIONS}
         chosen = {name: {getattr(self.filters, name)} - {None} for name in DIMENSIONS}
         return {name: sorted(there[name] | chosen[name]) for name in DIMENSIONS}
 
     @cached_property
     def narrowed(self) -> list[Bucket]:
-        """The buckets that are asked for; none where they are of too few users."""
-        found = self.filters.admitted(self.buckets)
-        return found if len({user for bucket in found for user in bucket.users}) >= self.smallest_group else []
+        """The buckets that are asked for, but those of a day, a language, ... that too few users have.
+
+        They are in no figure, so that no row of a page, taken from its totals, leaves what too few have done.
+        """
+        found, left = self._admitted, None
+        while self.smallest_group > 1 and left != len(found):
+            left = len(found)
+            for by in ("day", *DIMENSIONS, self.filters.by):
+                group = self._group if by == "day" else str
+                enough = self._of_enough(users(found, by=by, group=group))
+                found = [bucket for bucket in found if group(getattr(bucket.key, by)) in enough]
+        return found
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something is left out, since too few users have it."""
+        return len(self.narrowed) < len(self._admitted)
+
+    @cached_property
+    def _admitted(self) -> list[Bucket]:
+        return self.filters.admitted(self.buckets)
+
+    def _of_enough(self, counts: dict[str, int]) -> set[str]:
+        return {value for value, count in counts.items() if count >= self.smallest_group}
 
     @cached_property
     def total(self) -> Metrics:
@@ -47,17 +70,16 @@ class View:
 
     @cached_property
     def is_weekly(self) -> bool:
-        return len({bucket.key.day for bucket in self.narrowed}) > _MOST_DAYS
+        return len({bucket.key.day for bucket in self._admitted}) > _MOST_DAYS
 
     @cached_property
     def over_time(self) -> dict[str, Metrics]:
         """Figures by day, or by week (its Monday) where there are many days."""
-        found = rolled_up(self._rolled_up, keep=("day",))
-        return breakdown(self._enough(found, by="day", group=self._group), by="day")
+        return breakdown(rolled_up(self._rolled_up, keep=("day",)), by="day")
 
     def by(self, dimension: str) -> dict[str, Metrics]:
-        """Return the figures by language or model."""
-        return breakdown(self._enough(self._at_once, by=dimension), by=dimension)
+        """Return the figures by language, by model, or by what the filters group by."""
+        return breakdown(self._at_once, by=dimension)
 
     def users(self, dimension: str) -> dict[str, int]:
         """Return how many users there are by a dimension."""
@@ -71,20 +93,17 @@ class View:
     @cached_property
     def _rolled_up(self) -> list[Bucket]:
         """All that the page tells apart: one pass over everything, so that what follows has little to add up."""
-        return rolled_up(self.narrowed, keep=("day", "language", "model"), day=self._group)
+        return rolled_up(self.narrowed, keep=("day", *self._kept), day=self._group)
 
     @cached_property
     def _at_once(self) -> list[Bucket]:
         """The buckets of all days together."""
-        return rolled_up(self._rolled_up, keep=("language", "model"))
+        return rolled_up(self._rolled_up, keep=self._kept)
+
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        return ("language", "model", self.filters.by)
 
     @property
     def _group(self) -> Callable[[str], str]:
         return week if self.is_weekly else str
-
-    def _enough(self, found: list[Bucket], *, by: str, group: Callable[[str], str] = str) -> list[Bucket]:
-        """Leave out what too few users are in."""
-        if self.smallest_group <= 1:
-            return found
-        counts = users(self.narrowed, by=by, group=group)
-        return [bucket for bucket in found if counts[getattr(bucket.key, by)] >= self.smallest_group]

@@ -19,16 +19,16 @@ from codecompose_ls.telemetry.ledger import Bucket, Key
 class TeamSource:
     """Implements the dashboard's `Source` with the team's database.
 
-    Each bucket is of all positions together, unless with `tell_positions`; and of days that are closed there are those
-    of everyone together, unless with `tell_people`.
+    Without `tell_people` the buckets of days that are closed are of everyone together.
     """
 
     engine: Engine
-    tell_positions: bool = False
     tell_people: bool = True
 
-    def __call__(self, *, since: date | None = None, until: date | None = None) -> list[Bucket]:
-        table = bucket if self.tell_positions else total
+    def __call__(
+        self, *, since: date | None = None, until: date | None = None, tell_positions: bool = False
+    ) -> list[Bucket]:
+        table = bucket if tell_positions else total
         with answering(), reading(self.engine) as connection:
             if self.tell_people:
                 return _of_each(connection, table, _days(table, since, until))

@@ -6,6 +6,7 @@ import csv
 import html
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
@@ -30,10 +31,11 @@ from codecompose_ls.service.access import Tokens
 from codecompose_ls.service.app import create_app
 from codecompose_ls.service.catalogue import Catalogue
 from codecompose_ls.service.dashboard import local
-from codecompose_ls.service.dashboard.filters import DIMENSIONS, NONE, Filters
+from codecompose_ls.service.dashboard.filters import DIMENSIONS, GROUPS, NONE, Filters
 from codecompose_ls.service.dashboard.panels import PANELS
 from codecompose_ls.service.dashboard.source import LocalSource
-from codecompose_ls.telemetry.events import Event, Kind
+from codecompose_ls.service.dashboard.view import View
+from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.ledger import Bucket, Key
 from codecompose_ls.telemetry.metrics import metrics
 from codecompose_ls.telemetry.store import Store
@@ -205,6 +207,34 @@ async def test_the_other_panels_have_their_figures(asking: Asking) -> None:
     ]
 
 
+async def test_the_reader_chooses_by_what_figures_are_grouped(asking: Asking, tmp_path: Path) -> None:
+    assert [(row["editor"], row["shown"]) for row in await asking.rows("groups")] == [("", "5"), ("neovim", "1")]
+    by_cohort = await asking.rows("groups", "days=all&by=cohort")
+    assert [(row["cohort"], row["shown"]) for row in by_cohort] == [("", "5"), ("treatment", "1")]
+    at = {"start": Position.LINE_START, "end": Position.LINE_END}
+    said = [replace(shown(id, "python"), position=place) for id, place in at.items()]
+    end = replace(accepted("end", "python"), position=Position.LINE_END)
+    typed = Event(Kind.TYPED, "python", characters=9)
+    asking = Asking(app_of(write(tmp_path / "placed.sqlite3", *said, end, typed)))
+    rows = await asking.rows("groups", "by=position")
+    assert [(row["position"], row["shown"], row["accepted"], row["percent_code_typed"]) for row in rows] == [
+        ("line end", "1", "1", ""),
+        ("line start", "1", "0", ""),
+    ]
+    page = await asking.text("/dashboard?by=position")
+    assert "By position" in page and "<option selected>position</option>" in page
+    # The other figures are what they are without it, and every link keeps the choice.
+    assert tile(page, "shown") == tile(await asking.text("/dashboard"), "shown") == "2"
+    assert "csv/groups.csv?days=28&amp;by=position" in page and "?days=7&amp;by=position" in page
+
+
+async def test_days_to_come_are_not_of_the_last_ones(database: Path) -> None:
+    write(database, shown("later", "python"), on=TODAY + timedelta(days=400))
+    asking = Asking(app_of(database))
+    assert tile(await asking.text("/dashboard"), "shown") == "5"
+    assert tile(await asking.text("/dashboard?days=all"), "shown") == "7"
+
+
 async def test_the_page_shows_what_the_metrics_say(asking: Asking, database: Path) -> None:
     page = await asking.text("/dashboard?days=all")
     figures = metrics(LocalSource(database)(since=None, until=None))
@@ -220,7 +250,7 @@ async def test_many_days_are_shown_by_the_week(tmp_path: Path) -> None:
         for number in range(98)
     ]
     app = FastAPI()
-    app.include_router(dashboard.router(lambda since, until: buckets, today=lambda: TODAY))
+    app.include_router(dashboard.router(source_of(buckets), today=lambda: TODAY))
     rows = await Asking(app).rows("over_time")
     assert [row["week"] for row in rows[:2]] == ["2026-01-05", "2026-01-12"]
     assert [row["shown"] for row in rows] == ["7"] * 14
@@ -269,7 +299,7 @@ texts = st.text(min_size=1).map(str.strip).filter(lambda text: text and text != 
         st.tuples(st.dates(max_value=TODAY), st.just(TODAY), st.none()),
         st.tuples(st.dates(), st.none(), st.none()),
     ),
-    st.fixed_dictionaries({}, optional=dict.fromkeys(DIMENSIONS, texts)),
+    st.fixed_dictionaries({}, optional={**dict.fromkeys(DIMENSIONS, texts), "by": st.sampled_from(GROUPS)}),
 )
 def test_a_url_says_all_that_was_asked_for(
     time: tuple[date | None, date | None, int | None], exact: dict[str, str]
@@ -288,6 +318,7 @@ def test_a_url_says_all_that_was_asked_for(
         ("first=2026-10-02&last=2026-10-01", "first=2026-10-02 is after last=2026-10-01: exchange them"),
         ("days=0", "days is no number of days: write 1 to 36500, or all"),
         ("days=99999", "days is no number of days: write 1 to 36500, or all"),
+        ("by=user", "by is no way to group: write editor, position, cohort"),
         ("days=%C2%B2", "days is no number of days: write 1 to 36500, or all"),
     ],
 )
@@ -404,6 +435,7 @@ async def test_arms_are_compared_as_of_the_latest_look(database: Path, tmp_path:
     )
     page = await Asking(app_of(database, record=path)).text("/dashboard?language=nobody's")
     assert "Arms compared" in page and ">0.05<" in page
+    assert await Asking(app_of(database, record=path, smallest_group=41)).rows("arms") == []
 
 
 async def test_a_damaged_record_costs_its_panel_alone(database: Path, tmp_path: Path) -> None:
@@ -423,7 +455,11 @@ def team(*shares: tuple[str, str, int]) -> dashboard.Source:
         Bucket(Key("2026-10-30", language, "base", user=user), Counter(shown=number))
         for user, language, number in shares
     ]
-    return lambda since, until: buckets
+    return source_of(buckets)
+
+
+def source_of(buckets: list[Bucket]) -> dashboard.Source:
+    return lambda since, until, tell_positions=False: buckets
 
 
 async def test_figures_of_too_few_people_are_not_shown(tmp_path: Path) -> None:
@@ -436,6 +472,52 @@ async def test_figures_of_too_few_people_are_not_shown(tmp_path: Path) -> None:
     ]
     assert "Figures of fewer than 2 people are not shown" in await asking.text("/dashboard?language=go")
     assert (await asking.rows("overview", "language=go"))[0]["shown"] == "0"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcd"),
+            st.sampled_from(("2026-10-29", "2026-10-30")),
+            *(st.sampled_from(("", "x", "y")) for _ in range(4)),
+        ),
+        unique=True,
+        max_size=40,
+    ),
+    st.integers(2, 3),
+    st.sampled_from(GROUPS),
+)
+def test_no_row_taken_from_the_totals_leaves_what_too_few_have_done(
+    keys: list[tuple[str, ...]], least: int, by: str
+) -> None:
+    buckets = [
+        Bucket(Key(day, language, model, "", editor, cohort, user), Counter(shown=2**number))
+        for number, (user, day, language, model, editor, cohort) in enumerate(keys)
+    ]
+    view = View(buckets, Filters(by=by), smallest_group=least)
+    for rows in (view.by("language"), view.by("model"), view.over_time, {} if by == "position" else view.by(by)):
+        # Powers of two: the sum says which buckets are in it.
+        assert not rows or sum(row.shown for row in rows.values()) == view.total.shown
+        for row in rows.values():
+            users = {bucket.key.user for bucket in buckets if bucket.counters["shown"] & row.shown}
+            assert len(users) >= least
+
+
+async def test_neither_menus_nor_assistants_tell_what_one_person_uses() -> None:
+    def of(user: str, language: str, assistant: str) -> Bucket:
+        counters = Counter({"shown": 1, f"assisted.{assistant}": 1})
+        return Bucket(Key("2026-10-30", language, "base", user=user), counters)
+
+    source = source_of([of("ann", "python", "explain"), of("ben", "python", "anns-own"), of("ann", "cobol", "explain")])
+    for least, is_told in ((2, False), (1, True)):
+        app = FastAPI()
+        app.include_router(dashboard.router(source, smallest_group=least, today=lambda: TODAY))
+        page = await Asking(app).text("/dashboard")
+        assert ("cobol" in page, "anns-own" in page) == (is_told, is_told)
+        assert ("are left out of every figure" in page) != is_told
+        assert [(row["assistant"], row["assisted"]) for row in await Asking(app).rows("assistants")] == (
+            [("anns-own", "1"), ("explain", "2")] if is_told else [("all together", "2")]
+        )
 
 
 async def test_the_team_service_shows_it_to_those_with_a_token(database: Path) -> None:

@@ -41,8 +41,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def says_the_same(engine: Engine) -> None:
     """See that the sums of everyone together are those of each, and that nobody is lost among them."""
     for tell_positions in (True, False):
-        each = TeamSource(engine, tell_positions)()
-        together = TeamSource(engine, tell_positions, tell_people=False)()
+        each = TeamSource(engine)(tell_positions=tell_positions)
+        together = TeamSource(engine, tell_people=False)(tell_positions=tell_positions)
         assert rolled(together) == rolled(each)
         for dimension in TELLS:
             assert users(together, by=dimension) == users(each, by=dimension)

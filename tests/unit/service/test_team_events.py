@@ -27,7 +27,7 @@ from tests.unit.service.team import PEOPLE, Service, token
 
 
 def sums(service: Service) -> list[Bucket]:
-    return sorted(TeamSource(service.engine, tell_positions=True)(), key=lambda bucket: (bucket.key.user, bucket.key))
+    return sorted(TeamSource(service.engine)(tell_positions=True), key=lambda bucket: (bucket.key.user, bucket.key))
 
 
 def stored(service: Service) -> int:
@@ -165,7 +165,7 @@ def test_batches_doubled_and_reordered_come_to_what_the_local_file_says(
         everything = draw.sample(said * times, times * len(said))
         for start in range(0, len(everything), size):
             enter(engine, "ben", everything[start : start + size])
-        found = sorted(TeamSource(engine, tell_positions=True)(), key=lambda bucket: bucket.key)
+        found = sorted(TeamSource(engine)(tell_positions=True), key=lambda bucket: bucket.key)
         engine.dispose()
     assert found == local_sums(said, user="ben")
 
