@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=("folder", "hf"), default="folder", help=formats)
     take = actions.add_parser("import", help="take in what was exported, with every file checked by its hash")
     take.add_argument("source", type=Path, help="an exported folder or zip")
-    take.add_argument("--name", default="", help="its name here (the one it was exported under)")
+    take.add_argument("--name", default="", help="its name here (the name of the folder or zip)")
     take.add_argument("--unverified", action="store_true", help="take a folder that has no manifest.json")
 
 

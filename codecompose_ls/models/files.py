@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codecompose_ls.errors import ModelError
+from codecompose_ls.models.names import BASE, SHIPPED, is_name, models
 
 Array = NDArray[np.float32]
 
@@ -114,9 +115,24 @@ def read_bytes(path: Path) -> bytes:
         return file.read()
 
 
-def damaged(folder: Path, what: str) -> ModelError:
-    mend = "copy or export it again, or set 'model' to 'base'"
-    return ModelError(f"the model at {folder} cannot be used: {what}; {mend}")
+class DamagedError(ModelError):
+    """A model's folder is not whole; `what` says what is the matter."""
+
+    def __init__(self, folder: Path, what: str) -> None:
+        self.what = what
+        super().__init__(f"the model at {folder} cannot be used: {what}; {_mend(folder)}")
+
+
+def damaged(folder: Path, what: str) -> DamagedError:
+    return DamagedError(folder, what)
+
+
+def _mend(folder: Path) -> str:
+    if folder == BASE:
+        return "install codecompose-ls again"
+    if folder.parent == models() and is_name(folder.name):
+        return f"codecompose-ls models remove {folder.name} --force, then tune or import it again"
+    return f"copy or export it again, or set 'model' to '{SHIPPED}'"
 
 
 def _float32(path: Path, dtype: str, data: bytes) -> Array:

@@ -15,7 +15,15 @@ from typing import IO
 
 from codecompose_ls.errors import ModelError
 from codecompose_ls.models.adapter import read_adapter
-from codecompose_ls.models.files import CONFIG, check_tensors, content_hash, is_adapter, read_json, weight_files
+from codecompose_ls.models.files import (
+    CONFIG,
+    check_tensors,
+    content_hash,
+    damaged,
+    is_adapter,
+    read_json,
+    weight_files,
+)
 
 MANIFEST = "manifest.json"
 
@@ -60,6 +68,13 @@ def check(folder: Path) -> str:
     for path in weight_files(folder):
         check_tensors(path)
     return "full"
+
+
+def check_unchanged(folder: Path, content: str) -> None:
+    """Raise `ModelError` where `content`, the hash of a folder's content, is not the one that its manifest names."""
+    manifest = folder / MANIFEST
+    if manifest.is_file() and read_json(manifest).get("content_hash", content) != content:
+        raise damaged(folder, f"its weights or config.json have changed since its {MANIFEST} was written")
 
 
 def _opener(path: Path) -> Callable[[], IO[bytes]]:

@@ -34,6 +34,7 @@ from codecompose_ls.models.files import (
     sha256,
     weight_files,
 )
+from codecompose_ls.models.manifest import check_unchanged
 
 __all__ = ["Architecture", "Array", "Model", "content_hash", "foreign", "load_model"]
 
@@ -140,11 +141,13 @@ def _with_its_own_weights(folder: Path) -> Model:
     if tokenizer_hash is not None and sha256(folder / TOKENIZER) != tokenizer_hash:
         raise damaged(folder, "tokenizer.json is not the one the model was trained with (its hash differs)")
     model = Model(folder, folder.name, architecture, family, context, content_hash(folder))
+    check_unchanged(folder, model.content_hash)
     return replace(model, outdated=is_outdated(metadata), snippets=metadata.get("snippets") is True)
 
 
 def _on_its_base(folder: Path) -> Model:
     metadata, adapter = read_json(folder / METADATA), read_adapter(folder)
+    check_unchanged(folder, content_hash(folder))
     family, context, tokenizer_hash = _said(folder, metadata)
     base = _with_its_own_weights(base_folder(folder))
     if base.content_hash != adapter.base_hash:

@@ -18,8 +18,8 @@ from typing import Any
 
 from codecompose_ls.errors import ModelError
 from codecompose_ls.models import bases, promotions
-from codecompose_ls.models.files import METADATA, is_adapter, read_json
-from codecompose_ls.models.manifest import Files, check, copy, model_files
+from codecompose_ls.models.files import METADATA, DamagedError, content_hash, is_adapter, read_json
+from codecompose_ls.models.manifest import Files, check, check_unchanged, copy, model_files
 from codecompose_ls.models.names import BASE, SHIPPED, is_name, models, registered, resolve
 from codecompose_ls.models.promotions import Promotions
 
@@ -108,7 +108,11 @@ def take(files: Files, name: str, *, expected: Mapping[str, str] | None = None) 
         target = models() / name
         check_new(name)
         with bases.beside() as beside:
-            copy(files, beside, expected=expected)
+            try:
+                copy(files, beside, expected=expected)
+            except DamagedError as error:
+                # Nobody has seen the folder that it lies in.
+                raise ModelError(f"'{name}' cannot be added: {error.what}; copy or export it again") from error
             if is_adapter(beside):
                 # Under its own name, for the message when there is none.
                 bases.keep(bases.base_folder(beside, name=name))
@@ -169,6 +173,7 @@ def promote(name: str, workspace: Path, *, force: bool = False) -> None:
         one = entry(name)
         if one.fault:
             raise ModelError(one.fault)
+        check_unchanged(one.folder, content_hash(one.folder))
         if one.gate is False and not force:
             raise ModelError(
                 f"'{name}' has failed its gate, so it is no better than its base here: leave it, or force it"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ from codecompose_ls.models.model import load_model
 #: As it is, with a manifest; a plain Hugging Face folder, LoRA merged. No GGUF: llama.cpp cuts text into words by rules
 #: that are built into it, and ours are not among them (docs/models.md).
 FORMATS = ("folder", "hf")
+
+#: What reading a member of a zip raises: cut or changed on the way, packed by other means, or under a password.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 def export(name: str, destination: Path, *, format: str = "folder") -> None:
@@ -48,8 +52,11 @@ def import_(source: Path, *, name: str = "", unverified: bool = False) -> str:
     name = name or source.name.removesuffix(".zip")
     with ExitStack() as stack:
         files = _packed(source, stack) if source.is_file() else _loose(source)
-        expected = _expected(source, files, unverified=unverified)
-        registry.take({file: open for file, open in files.items() if file != MANIFEST}, name, expected=expected)
+        try:
+            expected = _expected(source, files, unverified=unverified)
+            registry.take({file: open for file, open in files.items() if file != MANIFEST}, name, expected=expected)
+        except _UNREADABLE as error:
+            raise ModelError(f"{source} cannot be read ({error}); copy it again") from error
     return name
 
 

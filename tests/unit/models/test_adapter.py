@@ -94,7 +94,7 @@ def test_a_base_that_is_gone(tmp_path: Path, base: Path) -> None:
 def test_a_base_that_has_changed(tmp_path: Path, base: Path) -> None:
     folder = lora(tmp_path / "lora", base)
     edit(base, "config.json", rms_norm_eps=1e-6)
-    assert "its weights have changed since the registry took them" in refusal(folder)
+    assert "have changed since its manifest.json was written" in refusal(folder)
 
 
 @pytest.mark.parametrize(

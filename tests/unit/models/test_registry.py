@@ -309,3 +309,19 @@ def test_a_server_notices_each_change_once(tuned: list[str], shop: Path) -> None
     assert [watch.has_changed(), watch.has_changed()] == [True, False]
     registry.roll_back(shop)
     assert [watch.has_changed(), watch.has_changed()] == [True, False]
+
+
+def test_weights_that_have_changed_on_disk_answer_nowhere(tmp_path: Path, shop: Path) -> None:
+    folder = registry.add(tiny_model(tmp_path / "source"), "mine")
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    for said in (says(registry.promote, "mine", shop), says(load_model, folder)):
+        assert "have changed since its manifest.json was written; codecompose-ls models remove mine --force" in said
+    assert registry.promoted(shop) is None
+
+
+def test_what_is_no_model_is_named_as_its_user_names_it(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    said = says(registry.add, tmp_path / "nothing", "mine")
+    assert said == "'mine' cannot be added: config.json is missing; copy or export it again"

@@ -178,3 +178,20 @@ def test_transformers_loads_what_was_merged(tmp_path: Path, own: Path) -> None:
     assert np.abs(found - expected).max() < 2e-4
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "merged")
     assert tokenizer.decode(tokenizer.encode("def greet(name):")) == "def greet(name):"
+
+
+def test_a_zip_that_was_damaged_on_the_way(packed: Path) -> None:
+    content = bytearray(packed.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    packed.write_bytes(content)
+    assert "cannot be read (Bad CRC-32" in says(packed)
+
+
+def test_a_zip_under_a_password(packed: Path) -> None:
+    content = packed.read_bytes()
+    # The flag of encryption, in the headers of the members and in the directory at the end.
+    for header, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        parts = content.split(header)
+        content = header.join([parts[0], *(p[: place - 4] + b"\1" + p[place - 3 :] for p in parts[1:])])
+    packed.write_bytes(content)
+    assert "is encrypted" in says(packed)
