@@ -106,8 +106,14 @@ class VSCode:
 
     def at_end_of_line(self, number: int) -> None:
         """Put the cursor there; lines count from 1."""
+        until(lambda: self._is_at_end_of(number), f"the cursor to be in line {number}", seconds=180)
+
+    def _is_at_end_of(self, number: int) -> bool:
+        """Go there, and look; a list that has just closed may still have the keys."""
+        if self.page.locator(".monaco-editor.focused").count() == 0:
+            self.press("Control+1")
         self.press("Control+Home", *["ArrowDown"] * (number - 1), "End")
-        self.page.locator(".statusbar-item", has_text=f"Ln {number}, ").wait_for()
+        return seen(self.page.locator(".statusbar-item", has_text=f"Ln {number}, ").is_visible, seconds=10)
 
     def command(self, title: str) -> None:
         """Run a command from the palette."""
