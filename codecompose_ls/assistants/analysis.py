@@ -7,6 +7,7 @@ from codecompose_ls.assistants.explain import explain
 from codecompose_ls.assistants.input_checks import Edit, add_input_checks
 from codecompose_ls.assistants.outcome import ANALYSIS, FileEdit, Outcome, origin, unanswered
 from codecompose_ls.assistants.prompt import fenced
+from codecompose_ls.assistants.selection import Unparsable, select
 from codecompose_ls.assistants.task import Task
 from codecompose_ls.errors import InputError
 
@@ -35,6 +36,7 @@ def _edited(task: Task, edits: tuple[Edit, ...], *, how: str, nothing: str, why:
     document = task.document
     made = origin(f"made by static analysis of this file, {how}", why=why)
     if not edits:
+        nothing = _unparsable(document.text) or nothing
         text = f"Nothing to add: {nothing}.\n\n{made}\n"
         return Outcome(text, refusal=nothing, made_by=ANALYSIS, notice=_notice(why))
     description = f"{task.assistant.title}: by static analysis, {how}"
@@ -46,6 +48,15 @@ def _edited(task: Task, edits: tuple[Edit, ...], *, how: str, nothing: str, why:
         description=f"{description}; {unanswered(why)}" if why else description,
         notice=_notice(why),
     )
+
+
+def _unparsable(text: str) -> str:
+    """Say where a text is no Python; empty where it is."""
+    try:
+        select(text, 0, 0)
+    except Unparsable as error:
+        return str(error)
+    return ""
 
 
 def _notice(why: str) -> str:

@@ -81,14 +81,15 @@ def select(source: str, start: int, end: int) -> Selection:
         raise Unparsable(error.raw_line) from error
     except (RecursionError, UnicodeEncodeError) as error:
         raise Unparsable(1) from error
-    if module.code != source:
-        # A byte order mark is the one thing a parse may drop; every offset after it would be wrong.
-        raise Unparsable(1)
+    # A byte order mark is no part of a line for the parser, and of the text for everybody else.
+    begin = int(source.startswith("\ufeff"))
+    if module.code != source[begin:]:
+        raise Unparsable(1)  # every offset would be wrong
     positions: Mapping[cst.CSTNode, CodeRange] = MetadataWrapper(module, unsafe_skip_copy=True).resolve(
         PositionProvider
     )
-    line_starts = (0, *(match.end() for match in NEWLINE.finditer(source)))
-    start, end = _without_margin(source, *sorted((start, end)))
+    line_starts = (begin, *(match.end() for match in NEWLINE.finditer(source)))
+    start, end = _without_margin(source, *sorted((max(start, begin), max(end, begin))))
     around = _around(module, Selection(source, module, None, (), positions, line_starts), start, end)
     definition = around[-1] if around else None
     return Selection(source, module, definition, tuple(around[:-1]), positions, line_starts)

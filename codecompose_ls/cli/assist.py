@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import json
+import os
 import re
+import shutil
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +65,8 @@ def _list(folder: Path, *, as_json: bool) -> int:
     from codecompose_ls.assistants.carry_out import SET_UP, needs_chat
     from codecompose_ls.assistants.library import library
 
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
     root, settings = _settings(folder.resolve())
     found = library(root)
     has_chat = settings.chat != "none"
@@ -261,11 +267,21 @@ def _bytes(path: Path) -> bytes:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a whole file or nothing of it: whatever happens meanwhile, the old one is there."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode("utf-8"))
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        partial.write_bytes(text.encode("utf-8"))
+        if path.exists():
+            shutil.copymode(path, partial)
+        os.replace(partial, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _print(outcome: Outcome, assistant: Assistant, root: Path, *, applied: bool, as_json: bool) -> None:

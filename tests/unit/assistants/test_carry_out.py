@@ -208,6 +208,20 @@ async def test_analysis_that_finds_nothing_to_do_says_so(root: Path) -> None:
     outcome = await run(task("add-input-checks", root, at=at))
     assert not outcome.edits and outcome.refusal.startswith("no parameter here says what it may be")
 
+    for name in ("add-input-checks", "add-docstrings"):
+        outcome = await run(task(name, root, text="def f(:\n    pass\n"))
+        assert outcome.refusal.endswith("does not parse as Python") and outcome.refusal in outcome.markdown
+
+
+@pytest.mark.parametrize("at", [0, 1, 40])
+async def test_a_byte_order_mark_is_no_part_of_the_code(root: Path, at: int) -> None:
+    assert "### `def half(" in (await run(task("explain", root, text="\ufeff" + SOURCE, at=at))).markdown
+    for name in ("add-input-checks", "add-docstrings"):
+        with_mark = await run(task(name, root, text="\ufeff" + SOURCE, at=at))
+        without = await run(task(name, root, text=SOURCE, at=max(at - 1, 0)))
+        ((text,), (expected,)) = (results(outcome.edits).values() for outcome in (with_mark, without))
+        assert text == "\ufeff" + expected
+
 
 async def test_anything_else_says_how_to_set_a_chat_model_up(root: Path) -> None:
     for one in library(None).assistants:

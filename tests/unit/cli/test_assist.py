@@ -166,6 +166,9 @@ def test_a_range_may_have_columns(root: Path, chatty: Chatty) -> None:
         (["explain", ".env:1"], "looks like a secret"),
         (["explian", "half.py:1"], "no assistant 'explian'"),
         (["review", "half.py:1"], "needs a chat model"),
+        (["explain", "binary.py:1"], "left alone: binary"),
+        (["explain", "latin.py:1"], "cannot be read (not UTF-8)"),
+        (["list", "nowhere"], "no such folder"),
         (["trust"], "say the project's folder"),
         (["trust", "nowhere"], "no such folder"),
         (["trust", "."], "no assistants to trust"),
@@ -175,6 +178,8 @@ def test_bad_input_gets_one_clear_line(
     root: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / ".env").write_text("A=1")
+    (root / "binary.py").write_bytes(b"x = 1\0")
+    (root / "latin.py").write_bytes("x = 'é'".encode("latin-1"))
     assert main(["assist", *arguments]) == 2
     printed = capsys.readouterr()
     assert message in printed.err and printed.err.count("\n") == 1 and not printed.out
@@ -213,6 +218,27 @@ def test_a_file_that_changed_meanwhile_is_not_written(
     assert main(["assist", "improve", "half.py:9", "--apply"]) == 2
     assert "has changed meanwhile" in capsys.readouterr().err
     assert (root / "half.py").read_text() == "x = 1\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of processes")
+def test_a_disk_that_is_full_loses_nothing(root: Path) -> None:
+    import resource
+
+    (root / "half.py").chmod(0o640)
+    command = [sys.executable, "-B", "-m", "codecompose_ls", "assist", "add-docstrings", "half.py:1-9", "--apply"]
+    done = subprocess.run(
+        command,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (len(SOURCE), len(SOURCE))),
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"codecompose-ls: {root / 'half.py'}: cannot be written (File too large)"
+    assert (root / "half.py").read_text() == SOURCE
+    assert not list(root.glob(".half.py*"))
+    assert main(["assist", "add-docstrings", "half.py:1-9", "--apply"]) == 0
+    assert (root / "half.py").stat().st_mode & 0o777 == 0o640
 
 
 def test_analysis_stands_in_for_a_model_that_does_not_answer(
