@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from codecompose_ls.rollout.comparison import Comparison, Effect
 from codecompose_ls.rollout.experiments import State, parse
 from codecompose_ls.rollout.guard_rails import Decision, Verdict
 from codecompose_ls.rollout.record import Record
@@ -116,6 +117,14 @@ def write_record(path: Path) -> None:
     plan = parse(ROLLOUT)
     record, (experiment,) = Record(path), plan.experiments
     begun = record.begin(plan).states[experiment.name]
-    record.enter(
-        experiment, begun, Decision(Verdict.ADVANCE, "2 days are over and no harm is proven", State(begun.since, 1))
+    effects = (
+        _effect("acceptance_rate", 0.218, 0.246, by=0.021, half=0.017),
+        _effect("latency_ms", 41.3, 43.9, by=2.4, half=4.1),
     )
+    advance = Decision(Verdict.ADVANCE, "2 days are over and no harm is proven", State(begun.since, 1), effects=effects)
+    record.enter(experiment, begun, advance)
+
+
+def _effect(metric: str, old: float, new: float, *, by: float, half: float) -> Effect:
+    comparison = Comparison(metric, 46, 44, old=old, new=new, difference=by, standard_error=half / 3)
+    return Effect(comparison, low=by - half, high=by + half)

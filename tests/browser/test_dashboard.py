@@ -57,6 +57,12 @@ LOW_CONTRAST = """() => {
 }"""
 
 
+#: What scrolls sideways and is no stop of the Tab key: WCAG 2.2, 2.1.1.
+SCROLLS_WITHOUT_A_STOP = """() => [...document.querySelectorAll("body *")]
+    .filter(node => node.scrollWidth > node.clientWidth && getComputedStyle(node).overflowX === "auto")
+    .filter(node => !node.hasAttribute("tabindex")).map(node => node.outerHTML.slice(0, 80))"""
+
+
 def figures(folder: Path, *, days: int | None = 28, **exact: str) -> Metrics:
     """What the page should show of the last so many days."""
     return metrics(buckets(folder / DATABASE, since=since(days), **exact))  # type: ignore[arg-type]
@@ -125,7 +131,11 @@ def test_a_chart_tells_the_value_under_the_pointer(page: Page, month: Path) -> N
     assert f"shown: {funnel['shown']:,}" in titles
 
 
-def test_the_record_of_the_rollout_is_there(page: Page) -> None:
+def test_arms_and_the_record_of_the_rollout_are_there(page: Page) -> None:
+    assert [row[1:5] for row in table(page, "arms")] == [
+        ["acceptance_rate", "0.218", "0.246", "0.021"],
+        ["latency_ms", "41.3", "43.9", "2.4"],
+    ]
     assert [row[1:3] for row in table(page, "rollout")] == [["shop-tuned", "advance"], ["shop-tuned", "started"]]
 
 
@@ -189,8 +199,8 @@ def test_everything_is_reached_by_the_keyboard_in_the_order_of_the_page(page: Pa
             if focused(page) != reached[-1]:
                 reached.append(focused(page))
     assert reached[:14] == [
-        "Skip to the figures", "Feedback", "Dark", "From", "To", "Language", "Model", "Editor", "Cohort", "Group by", "Show",
-        "7 days", "28 days", "90 days",
+        "Skip to the figures", "Feedback", "Dark", "From", "To", "Language", "Model", "Editor", "Cohort", "Group by",
+        "Show", "7 days", "28 days", "90 days",
     ]  # fmt: skip
 
 
@@ -229,6 +239,15 @@ def test_every_part_has_a_name_and_every_chart_a_table(page: Page) -> None:
     assert page.get_by_role("img").count() == 6
 
 
+def test_what_scrolls_is_reached_by_the_keyboard(opened: Open, address: str) -> None:
+    for path in ("/dashboard", "/feedback"):
+        page = opened(address.replace("/dashboard", path))
+        page.set_viewport_size({"width": 360, "height": 640})
+        page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+        assert page.evaluate(SCROLLS_WITHOUT_A_STOP) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 # Light and dark.
 
 
@@ -258,12 +277,38 @@ def test_the_reader_chooses_and_the_choice_stays(scheme: str, opened: Open, addr
 def test_its_picture_is_taken(scheme: str, opened: Open, address: str, artefacts: Path) -> None:
     page = opened(address, color_scheme=scheme)
     file = artefacts / f"dashboard-{scheme}.png"
-    page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1100, "height": 2040}, full_page=True)
+    # The upper half in the light, the lower half in the dark.
+    height = page.evaluate("document.documentElement.scrollHeight")
+    top = 0 if scheme == "light" else page.evaluate("document.getElementById('groups').offsetTop") - 40
+    page.screenshot(
+        path=file, clip={"x": 0, "y": top, "width": 1100, "height": min(2040, height - top)}, full_page=True
+    )
     assert file.stat().st_size > 20_000
 
 
 def is_dark(page: Page) -> bool:
     return bool(page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 31)")
+
+
+# Feedback.
+
+
+def test_feedback_is_tagged_on_its_page_in_the_colours_of_the_dashboard(
+    scheme: str, opened: Open, address: str
+) -> None:
+    page = opened(address, color_scheme=scheme)
+    page.get_by_role("link", name="Feedback").click()
+    page.wait_for_url("**/feedback")
+    assert is_dark(page) == (scheme == "dark") and page.evaluate(LOW_CONTRAST) == []
+    page.get_by_role("textbox", name="Themes, with commas between").first.fill(f"documentation, {scheme}")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=scheme).click()
+    page.wait_for_url(f"**theme={scheme}")
+    assert [row[1] for row in table(page, "comments")] == ["up"]
+    page.get_by_role("button", name="Dark").click()
+    page.get_by_role("link", name="Dashboard").click()
+    page.wait_for_url("**/dashboard")
+    assert is_dark(page) == (scheme == "light")
 
 
 # What is not usual.
@@ -273,12 +318,6 @@ def test_it_needs_no_script(opened: Open, address: str, month: Path) -> None:
     page = opened(f"{address}?language=python", java_script_enabled=False)
     assert page.locator("#theme").is_hidden()
     assert tile(page, "shown") == f"{figures(month, language='python').shown:,}"
-
-
-def test_a_small_window_scrolls_tables_not_the_page(opened: Open, address: str) -> None:
-    page = opened(address)
-    page.set_viewport_size({"width": 360, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_an_empty_database_says_what_to_do(opened: Open, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ CHARTS: dict[str, tuple[Callable[[Panel], str], ...]] = {
 def _chart(kind: Any, *, value: Column, **options: Any) -> Any:
     look = {"width": _WIDTH, "height": _HEIGHT, "style": _STYLE, "margin": 4, "spacing": 8, "truncate_label": 40}
     plain = {"css": (), "js": (), "no_prefix": True, "show_legend": False}
-    written = {"formatter": value.written, "value_formatter": _on_axis if value is _SHARE else value.written}
+    written = {"formatter": value.written, "value_formatter": _on_axis if value is _SHARE else _whole}
     axis = {"include_x_axis": True, "min_scale": 3, "max_scale": 6}
     return kind(**plain | look | written | axis | options)
 
@@ -112,6 +112,11 @@ def _legend(series: int) -> dict[str, Any]:
 
 def _on_axis(share: float) -> str:
     return f"{100 * share:.0f}\u2009%"
+
+
+def _whole(count: float) -> str:
+    """Return a count for an axis, which has marks between 0 and 1, too."""
+    return _COUNT.written(count) if count == int(count) else ""
 
 
 def _label_times(chart: Any, values: list[Value]) -> None:

@@ -165,7 +165,7 @@ def arms(view: View) -> Panel:
 
 def rollout(view: View) -> Panel:
     columns = (
-        Column("at", "When (UTC)", "text"),
+        Column("at", "When (UTC)", "when"),
         Column("experiment", "Experiment", "text"),
         Column("what", "What", "text"),
         Column("percent_before", "Share before", "percent"),

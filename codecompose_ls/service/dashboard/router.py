@@ -17,20 +17,10 @@ from codecompose_ls.service.dashboard.panels import PANELS
 from codecompose_ls.service.dashboard.source import Source
 from codecompose_ls.service.dashboard.view import View
 from codecompose_ls.service.faults import Fault, fault_of
+from codecompose_ls.service.headers import OWN_FILES
 
 PATH = "/dashboard"
 _FILES = ("page.css", "page.js", "icon.svg")
-#: The page runs its own script, no other and none inline; it speaks to nobody else and is shown in nobody else's frame.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "private, no-cache",
-}
 
 
 def today() -> date:
@@ -66,22 +56,22 @@ def router(
     @routes.get("")
     def page(request: Request) -> Response:
         try:
-            return HTMLResponse(drawn(request), headers=HEADERS)
+            return HTMLResponse(drawn(request), headers=OWN_FILES)
         except CodeComposeError as error:
-            return HTMLResponse(render_problem(str(error)), fault_of(error).status, headers=HEADERS)
+            return HTMLResponse(render_problem(str(error)), fault_of(error).status, headers=OWN_FILES)
 
     @routes.get("/csv/{panel}.csv")
     def csv(request: Request, panel: str) -> Response:
         if panel not in PANELS:
             raise Fault(404, f"there is no such panel: {', '.join(PANELS)}")
         named = {"Content-Disposition": f'attachment; filename="{panel}.csv"'}
-        return Response(PANELS[panel](view(request)).csv, headers=HEADERS | named, media_type="text/csv")
+        return Response(PANELS[panel](view(request)).csv, headers=OWN_FILES | named, media_type="text/csv")
 
     @routes.get("/{name}")
     def file(name: str) -> Response:
         if name not in _FILES:
             raise Fault(404, "there is no such file")
-        return FileResponse(FOLDER / name, headers=HEADERS)
+        return FileResponse(FOLDER / name, headers=OWN_FILES)
 
     return routes
 

@@ -18,7 +18,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`name` is that of docs/metrics.md. `kind`: text, count, share (a fraction), ms, percent (0 to 100), number."""
+    """`name` is that of docs/metrics.md. `kind`: text, count, share (a fraction), ms, percent (0 to 100), number;
+    when, a time in UTC (ISO 8601)."""
 
     name: str
     label: str
@@ -28,6 +29,8 @@ class Column:
         """Return a value as the page shows it."""
         if value is None:
             return "–"
+        if self.kind == "when":
+            return str(value)[:16].replace("T", " ")
         if self.kind == "text" or isinstance(value, str):
             return str(value) or NONE
         if self.kind == "share":

@@ -21,7 +21,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from codecompose_ls.service.feedback.book import Book
-from codecompose_ls.service.headers import NO_SCRIPT
+from codecompose_ls.service.headers import OWN_FILES
 from codecompose_ls.telemetry.feedback import Feedback
 
 PAGE, TABLE = "/feedback", "/feedback.csv"
@@ -47,7 +47,7 @@ def router(book: Book, *, check: Callable[[Request], None]) -> APIRouter:
         counts = sorted({theme: (themes[theme, "up"], themes[theme, "down"]) for theme, _ in themes}.items())
         chosen = [said for said in found if not theme or theme in _themes(said)][:MOST_ROWS]
         html = _template().render(rows=chosen, day=_day, counts=counts, theme=theme, action=PAGE)
-        return HTMLResponse(html, headers=NO_SCRIPT)
+        return HTMLResponse(html, headers={**OWN_FILES, "Cache-Control": "no-store"})
 
     @routes.post(PAGE + "/{id}")
     async def tag(request: Request, id: str) -> Response:

@@ -402,6 +402,14 @@ async def test_a_damaged_database_is_one_line(tmp_path: Path) -> None:
     assert "telemetry purge" in answer.text
 
 
+async def test_an_axis_of_counts_has_whole_numbers_each_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "few.sqlite3", Event(Kind.FILTERED, "python", reason="repetition"))
+    page = await Asking(app_of(path)).text("/dashboard")
+    chart = page[page.index('aria-labelledby="filtered"') : page.index('aria-labelledby="assistants"')]
+    axis = chart[chart.index('class="axis x') :]
+    assert re.findall(r"<text[^>]*>([^<]+)</text>", axis[: axis.index("</g></g>")]) == ["0", "1"]
+
+
 async def test_the_record_of_a_rollout_is_shown_the_latest_first(
     asking: Asking, database: Path, tmp_path: Path
 ) -> None:
