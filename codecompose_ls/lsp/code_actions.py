@@ -38,7 +38,7 @@ async def code_action(ls: Server, params: lsp.CodeActionParams) -> list[lsp.Code
     if place is None:
         return []
     # The one request that tells where the cursor has landed.
-    ls.warm(uri, place.end)
+    ls.landing.at(uri, place.end)
     asked = replace(asked, version=place.document.version)
     offered = offers(place.document, place.start, place.end, place.diagnostics, await ls.library(uri))
     actions = [

@@ -20,6 +20,7 @@ from codecompose_ls.lsp.chat_model import ChatModel
 from codecompose_ls.lsp.configuration import Configuration
 from codecompose_ls.lsp.documents import Workspace
 from codecompose_ls.lsp.index import Indexes
+from codecompose_ls.lsp.landing import Landing
 from codecompose_ls.lsp.message import plain
 from codecompose_ls.lsp.models import Models
 from codecompose_ls.lsp.progress import Bar
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from codecompose_ls.telemetry.store import Store
 
 logger = logging.getLogger(__name__)
-
-#: A cursor has landed when it has been still for so long: clients that ask with every key do so before.
-LANDING_S = 0.01
 
 NOTEBOOKS = lsp.NotebookDocumentSyncOptions(
     [lsp.NotebookDocumentFilterWithNotebook(notebook="*", cells=[lsp.NotebookCellLanguage(language="*")])]
@@ -67,8 +65,9 @@ class Server(LanguageServer):
         #: What the user says; a project narrows it for its own documents.
         self.settings = Settings()
         self.configuration = Configuration(self.show)
+        self.landing = Landing(self._warm)
         self.models = Models(
-            load, lambda context: self.indexes.locate(context), changed=self.refresh, swapped=self._read_again
+            load, lambda context: self.indexes.locate(context), changed=self.refresh, swapped=self.landing.again
         )
         self.indexes = Indexes(
             lambda: self.workspace,
@@ -90,10 +89,6 @@ class Server(LanguageServer):
         self._refusal = ""
         #: What the engine said when it failed last.
         self._failure = ""
-        #: Where the cursor landed last, and whether that is to be read.
-        self._cursor: tuple[str, int] | None = None
-        self._landed: tuple[str, int] | None = None
-        self._warming: asyncio.Task[None] | None = None
 
     # What the transport calls.
 
@@ -266,27 +261,11 @@ class Server(LanguageServer):
         # An editor opens and closes its own settings, say, while the user is elsewhere.
         self._tell_of_last_touched()
 
-    def warm(self, uri: str, offset: int) -> None:
-        """Let the engine read what is around a cursor that has just landed; only the last landing counts."""
-        self._cursor = self._landed = (uri, offset)
-        if self._warming is None or self._warming.done():
-            self._warming = asyncio.ensure_future(self._warm())
-
-    def _read_again(self) -> None:
-        """Let weights that have just begun to answer read what the ones before them had."""
-        if self._cursor is not None:
-            self.warm(*self._cursor)
-
-    async def _warm(self) -> None:
-        while self._landed is not None:
-            await asyncio.sleep(LANDING_S)
-            (uri, offset), self._landed = self._landed, None
-            pipeline = await self.models.pipeline(self.root_of(uri))
-            if pipeline is None:
-                continue
-            document = self.workspace.document(uri)
-            if document is not None and not pipeline.is_asked(uri) and self.admits(document):
-                await pipeline.warm(document, min(offset, len(document.text)))
+    async def _warm(self, uri: str, offset: int) -> None:
+        pipeline = await self.models.pipeline(self.root_of(uri))
+        document = self.workspace.document(uri)
+        if pipeline and document and not pipeline.is_asked(uri) and self.admits(document):
+            await pipeline.warm(document, min(offset, len(document.text)))
 
 
 def _indexed(settings: Settings) -> tuple[str, ...] | None:

@@ -85,7 +85,7 @@ def opened(ls: Server, uri: str) -> None:
     if document is not None and ls.admits(document):
         ls.indexes.opened(uri)
         ls.life.opened(uri, document.language, document.text)
-        ls.warm(uri, 0)
+        ls.landing.at(uri, 0)
 
 
 def changed(ls: Server, uri: str, changes: Sequence[lsp.TextDocumentContentChangeEvent]) -> None:
@@ -98,4 +98,4 @@ def changed(ls: Server, uri: str, changes: Sequence[lsp.TextDocumentContentChang
     edits = [change for change in changes if isinstance(change, lsp.TextDocumentContentChangePartial)]
     if edits:
         start = min(edits[-1].range.start, edits[-1].range.end)
-        ls.warm(uri, text.offset_at(start) + len(edits[-1].text))
+        ls.landing.at(uri, text.offset_at(start) + len(edits[-1].text))
