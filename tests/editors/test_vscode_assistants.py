@@ -107,7 +107,9 @@ def test_an_edit_is_confirmed_in_the_preview(window: VSCode, artefacts: Path) ->
 
 def test_an_answer_is_shown_as_it_comes_and_is_data(window: VSCode, chat: ModelServer, artefacts: Path) -> None:
     go_on = asyncio.Event()
-    rest = said("bold</b> ![](https://localhost/x.png)\n\n```python\n# So it is.\n```\n")
+    rest = said(
+        "bold</b> ![](https://localhost/x.png) [mend it](command:codecompose.toggle)\n\n```python\n# So it is.\n```\n"
+    )
     chat.will_answer(stream(said("It **takes off** a share. <b>not "), go_on, rest, *END))
     window.at_end_of_line(SIGNATURE)
     window.code_action("Explain")
@@ -118,6 +120,8 @@ def test_an_answer_is_shown_as_it_comes_and_is_data(window: VSCode, chat: ModelS
     until(lambda: "chatty" in window.note(), "the answer to end")
     assert "<b>not bold</b>" in window.answer()
     assert window.side_view().locator("img").count() == 0
+    assert "mend it" in window.answer()
+    assert window.side_view().locator("[href^=command]").count() == 0
     assert window.notification() == ""
 
     window.in_title("Copy Answer").click()

@@ -80,6 +80,16 @@ def test_the_walkthrough_installs_a_wheel(window: VSCode, server: Server, wheel:
     choose_wheel(window, wheel)
     until(lambda: "no Python 3.10 or newer was found" in window.notification(), "why it cannot be installed")
     (window.profile.home / "bin" / "python3").symlink_to(Path(sys.executable).resolve())
+    broken = window.profile.home / "broken.whl"
+    broken.touch()
+    window.click_status()
+    choose_wheel(window, broken)
+    until(lambda: "pip could not install broken.whl: " in window.notification(), "why pip failed")
+    window.click_status()
+    choose_wheel(window, wheel)
+    window.page.locator(".notification-toast").get_by_role("button", name="Cancel").click()
+    until(lambda: not installations(window), "what was begun to be removed")
+
     window.click_status()
     choose_wheel(window, wheel)
     until(lambda: "'base'" in window.status() and window.is_ready(), "the server to start", seconds=180)
@@ -91,6 +101,11 @@ def test_the_walkthrough_installs_a_wheel(window: VSCode, server: Server, wheel:
     window.write(BEGIN)
     assert window.type_until_ghost(REST)
     server.until_counted(shown=1)
+
+
+def installations(window: VSCode) -> list[Path]:
+    """What the extension has installed, or begun to."""
+    return list(window.profile.home.glob("user/User/globalStorage/codecompose.codecompose-ls/server-*"))
 
 
 def choose_wheel(window: VSCode, wheel: Path) -> None:
