@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 import codecompose_ls
 from codecompose_ls import folders
+from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.results import Outcome
+from codecompose_ls.evaluation.sweep import sweep
 
 #: A line is with the system at once, so that a killed process loses none; a machine without power at most so many.
 _SYNCED_LINES = 16
@@ -22,26 +25,39 @@ _SILENT = frozenset(("assistants", "cli", "lsp", "telemetry", "tuning"))
 
 
 class JsonLines:
-    """JSON values in a file, a line each; what a kill has cut in the midst is cut off."""
+    """JSON values in a file, a line each; what a kill has cut in the midst is cut off.
+
+    Raises `InputError` where the file cannot be written: what is in it by then stays.
+    """
 
     def __init__(self, path: Path, *, is_good: Callable[[Any], bool] = lambda value: True) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.values = self._read(is_good)
-        self._file = path.open("a", encoding="utf-8")
+        with self._writing():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.values = self._read(is_good)
+            self._file = path.open("a", encoding="utf-8")
         self._unsynced = 0
 
     def append(self, value: Any) -> None:
         self.values.append(value)
-        self._file.write(json.dumps(value) + "\n")
-        self._file.flush()
-        self._unsynced += 1
-        if self._unsynced >= _SYNCED_LINES:
-            self._sync()
+        with self._writing():
+            self._file.write(json.dumps(value) + "\n")
+            self._file.flush()
+            self._unsynced += 1
+            if self._unsynced >= _SYNCED_LINES:
+                self._sync()
 
     def close(self) -> None:
-        self._sync()
-        self._file.close()
+        with self._writing(), self._file:
+            self._sync()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            mend = "mend that, or set CODECOMPOSE_CACHE to a folder elsewhere; what is in it is kept"
+            raise InputError(f"{self._path} cannot be written ({error.strerror}): {mend}") from error
 
     def _sync(self) -> None:
         os.fsync(self._file.fileno())
@@ -72,6 +88,8 @@ class Journal:
         self.path = folders.cache() / "evaluations" / f"{key}.jsonl"
         if fresh:
             self.path.unlink(missing_ok=True)
+        sweep(self.path.parent)
+        sweep(self.path.parent / "trees")
         self._lines = JsonLines(self.path, is_good=_is_outcome)
         self.outcomes = {outcome.case: outcome for outcome in map(Outcome.from_json, self._lines.values)}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,9 @@ from typing import Any
 from codecompose_ls import folders
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.gate import Verdict
+from codecompose_ls.evaluation.sweep import sweep
 from codecompose_ls.tuning.atomic_file import atomic_file
 
-#: What nobody went on with for so long is thrown away.
-_FORGOTTEN_S = 30 * 86_400
 METADATA = "codecompose.json"
 #: Stands in the provenance of weights that their user did not wait for.
 UNFINISHED = "unfinished"
@@ -61,13 +59,14 @@ class Stages:
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for other in self.folder.parent.iterdir():
-                if other != self.folder and other.stat().st_mtime < time.time() - _FORGOTTEN_S:
-                    shutil.rmtree(other, ignore_errors=True)
+            sweep(self.folder.parent, but=self.folder)
             with FileLock(self.folder / ".lock", timeout=0):
                 yield
         except Timeout as error:
             raise InputError("the same tune is running already; wait for it, or stop it") from error
+        except OSError as error:
+            mend = "mend that, and the same command goes on"
+            raise InputError(f"{error.filename or self.folder}: {error.strerror or error}; {mend}") from error
 
     def training(self, run: Path) -> Training | None:
         """Return what a run has come to, if it has come to its end."""

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
+from codecompose_ls import folders
 from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.study.cell import BASE, Part
 from codecompose_ls.evaluation.study.folds import Folds
@@ -17,10 +18,12 @@ from codecompose_ls.evaluation.study.plan import Laid, Plan
 from codecompose_ls.evaluation.study.processes import run_all
 from codecompose_ls.evaluation.study.results import ProjectFacts, Study
 from codecompose_ls.evaluation.study.shared_tokens import shared, token_set
+from codecompose_ls.evaluation.sweep import sweep
 
 
 def run(laid: Laid, *, workers: int, fresh: bool = False, place: Mapping[str, str] | None = None) -> Study:
     """Return the study; `place` (date, machine, version) joins its conditions. Raises what a cell raises."""
+    sweep(folders.cache() / "studies")
     cells = run_all(laid.tasks, workers=workers, fresh=fresh)
     tokens = {
         one.project.name: token_set(document for part in one.documents for document in part) for one in laid.folds

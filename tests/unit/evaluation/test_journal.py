@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.journal import Journal, key_of
 from codecompose_ls.evaluation.results import Outcome
 
@@ -86,3 +87,22 @@ def lines_in(cache: Path) -> list[str]:
     journals = list((cache / "evaluations").glob("*.jsonl"))
     text = journals[0].read_text() if journals else ""
     return text[: text.rfind("\n") + 1].splitlines()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_a_full_disk_is_one_line_and_what_was_found_before_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Journal("k")) as journal:
+        journal.append(OUTCOMES[0])
+        with open("/dev/full", "ab", buffering=0) as full, monkeypatch.context() as patch:
+            patch.setattr(journal._lines._file, "flush", lambda: full.write(b"."))
+            with pytest.raises(InputError, match=r"No space left on device\): .* what is in it is kept") as caught:
+                journal.append(OUTCOMES[1])
+        assert "\n" not in str(caught.value)
+    with closing(Journal("k")) as journal:
+        assert list(journal.outcomes.values())[:1] == OUTCOMES[:1]
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(cache: Path) -> None:
+    cache.write_text("no folder")
+    with pytest.raises(InputError, match=r"\.jsonl cannot be written \(Not a directory\).*CODECOMPOSE_CACHE"):
+        Journal("k")
