@@ -111,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
+    from codecompose_ls.evaluation.projects import check_folders
+
     if (args.cases is not None and args.cases < 1) or args.per_file < 1:
         raise InputError("--cases and --per-file must be at least 1")
     if args.benchmark and args.folders:
@@ -118,10 +120,18 @@ def _check(args: argparse.Namespace) -> None:
     if not args.benchmark:
         if not args.folders:
             raise InputError("name the folder of a project, or a --benchmark")
+        check_folders(args.folders)
         if args.sessions and args.since is None:
             raise InputError("--sessions needs --since: the commits since then are replayed")
         if args.data or args.run_code:
             raise InputError("--data and --run-code are for a --benchmark")
+
+
+def _prepare_output(args: argparse.Namespace) -> None:
+    from codecompose_ls.evaluation.output import prepare
+
+    if args.output:
+        prepare(args.output)
 
 
 def _hidden_lines(args: argparse.Namespace, settings: Settings) -> Results:
@@ -132,6 +142,7 @@ def _hidden_lines(args: argparse.Namespace, settings: Settings) -> Results:
     with Console(file=sys.stderr).status("reading the projects"):
         cases, replays = _cases(args)
         comparison = _comparison(args, settings, cases)
+    _prepare_output(args)
     for replay in replays:
         print(f"codecompose-ls: {replay}", file=sys.stderr)
     if not bleu.is_available():
@@ -147,6 +158,7 @@ def _benchmark(args: argparse.Namespace, settings: Settings) -> Results:
     from codecompose_ls.evaluation import report
 
     benchmark = _tasks(args, settings)
+    _prepare_output(args)
     if benchmark.sandbox:
         print("codecompose-ls: programs that a model wrote are run, in a sandbox with limits", file=sys.stderr)
         for gap in benchmark.sandbox.gaps:

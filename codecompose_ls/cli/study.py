@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from rich.console import Console
 
+    from codecompose_ls.evaluation.output import prepare
     from codecompose_ls.evaluation.study import execution, report
     from codecompose_ls.evaluation.study.plan import lay_out
     from codecompose_ls.evaluation.study.processes import free_memory, workers_for
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     with Console(file=sys.stderr).status("reading the projects"):
         plan = _plan(args)
         laid = lay_out(plan, args.folders, each=args.each)
+    prepare(args.output)
     workers = args.workers or workers_for(plan.base, cores=os.cpu_count() or 1, memory=free_memory())
     workers = min(workers, len(laid.tasks))
     said = f"{len(laid.folds)} projects, {len(laid.tasks)} cells, {workers} at a time"

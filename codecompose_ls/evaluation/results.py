@@ -14,6 +14,7 @@ from typing import Any
 
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.metrics import Interval
+from codecompose_ls.tuning.atomic_file import atomic_file
 
 #: Raised when a field changes its meaning or goes; readers refuse what they do not know.
 VERSION = 1
@@ -126,8 +127,8 @@ class Results:
         """Write `results.json` into a folder, which is made, and return its path; raises `InputError`."""
         path = folder / FILE
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            with atomic_file(path) as partial:
+                partial.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path}: the results cannot be written ({error.strerror})") from error
         return path

@@ -13,6 +13,7 @@ from codecompose_ls.evaluation.html.sections import SECTIONS
 from codecompose_ls.evaluation.html.tables import bracketed
 from codecompose_ls.evaluation.html.view import View
 from codecompose_ls.evaluation.results import Results
+from codecompose_ls.tuning.atomic_file import atomic_file
 
 #: The name under `--output`.
 FILE = "report.html"
@@ -24,8 +25,8 @@ def save(results: Results, folder: Path) -> Path:
     """Write `report.html` into a folder, which is made, and return its path; raises `InputError`."""
     path = folder / FILE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(results), encoding="utf-8", errors="replace")
+        with atomic_file(path) as partial:
+            partial.write_text(render(results), encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"{path}: the report cannot be written ({error.strerror})") from error
     return path

@@ -18,6 +18,7 @@ from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.study.cell import Asked, CellResult, Part
 from codecompose_ls.evaluation.study.parameters import Parameters
 from codecompose_ls.evaluation.study.shared_tokens import SharedTokens
+from codecompose_ls.tuning.atomic_file import atomic_file
 
 #: Raised when a field changes its meaning or goes; readers refuse what they do not know.
 VERSION = 1
@@ -78,8 +79,9 @@ class Study:
         value = {name: getattr(self, name) for name in ("version", "conditions")}
         value |= {name: [asdict(one) for one in getattr(self, name)] for name in ("projects", "cells", "parameters")}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(value | {"shared": asdict(self.shared)}, indent=1) + "\n", encoding="utf-8")
+            with atomic_file(path) as partial:
+                shared = {"shared": asdict(self.shared)}
+                partial.write_text(json.dumps(value | shared, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path}: the results cannot be written ({error.strerror})") from error
         return path
