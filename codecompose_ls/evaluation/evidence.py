@@ -119,7 +119,7 @@ def _first(commits: list[str], holds: Callable[[str], bool]) -> int:
 
 def _from_history(repository: Repository, commit: str, whole: ProjectText, *, since: str, force: bool) -> Evidence:
     known = _collected(repository.folder, commit)
-    replayed = replay(repository, commit, name=whole.name)
+    replayed = replay(repository, since, name=whole.name)
     cases = gate_cases(replayed.source)
     if len(cases) < LEAST_CASES and not force:
         few = f"{len(cases)} lines to ask for since {since}, it takes {LEAST_CASES}"

@@ -60,7 +60,8 @@ def find_commit(repository: Repository, since: str, *, head: str) -> str:
         return commit
     found = repository.last_before(moment, head=head)
     if found is None:
-        raise InputError(f"{repository.folder}: no commit is older than '{since}' (is it a shallow clone?)")
+        mend = repository.deepening or "name a later --since"
+        raise InputError(f"{repository.folder}: no commit is older than '{since}': {mend}")
     return found
 
 
@@ -82,6 +83,8 @@ def replay(repository: Repository, since: str, *, name: str, language: str | Non
     then, now = (project_at(repository.tree(at, name=name), name=name) for at in (commit, head))
     if not then.files:
         raise InputError(f"{repository.folder}: there was no source file yet at {commit[:12]} ('{since}')")
+    if commit == head:
+        raise InputError(f"{repository.folder}: nothing has been committed since '{since}'; name an earlier --since")
     # A language narrows what is asked for, never what is known.
     now = now.only(language)
     added = repository.added(commit, head)

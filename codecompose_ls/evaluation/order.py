@@ -9,6 +9,7 @@ from pathlib import Path
 
 from codecompose_ls import folders
 from codecompose_ls.errors import InputError, MissingExtraError
+from codecompose_ls.evaluation.projects import check_folders
 from codecompose_ls.evaluation.stages import is_unfinished
 from codecompose_ls.models import bases, registry
 from codecompose_ls.models.files import is_adapter
@@ -40,8 +41,9 @@ def base_of(order: Order) -> Path:
 
     Raises `InputError`, `ModelError` and `MissingExtraError`.
     """
-    if not order.folder.is_dir():
-        raise InputError(f"{order.folder}: no such folder")
+    check_folders([order.folder])
+    if order.replay_from is not None and not order.replay_from.is_dir():
+        raise InputError(f"--replay-from {order.replay_from}: no such folder")
     if not 0 < order.minutes < float("inf"):
         raise InputError(f"--minutes must be more than 0, not {order.minutes:g}")
     base = registry.resolve(order.base)

@@ -63,11 +63,16 @@ def find_projects(folders: Sequence[Path], *, each: bool = False) -> list[Projec
     return found
 
 
-def find_roots(folders: Sequence[Path], *, each: bool = False) -> list[Path]:
-    """Return the folders or, with `each`, the folders in them, resolved; raises `InputError` where one is none."""
+def check_folders(folders: Sequence[Path]) -> None:
+    """Raise `InputError` where one is none."""
     for folder in folders:
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder")
+            raise InputError(f"{folder} is a file; name a folder" if folder.exists() else f"{folder}: no such folder")
+
+
+def find_roots(folders: Sequence[Path], *, each: bool = False) -> list[Path]:
+    """Return the folders or, with `each`, the folders in them, resolved; raises `InputError` where one is none."""
+    check_folders(folders)
     if each:
         folders = [child for folder in folders for child in sorted(folder.iterdir()) if child.is_dir()]
     return list(dict.fromkeys(folder.resolve() for folder in folders))

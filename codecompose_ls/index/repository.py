@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -57,9 +56,18 @@ class Repository:
 
     def commit(self, revision: str) -> str:
         """Return the full id of the commit that a revision names."""
-        complaint = f"no revision '{revision}'"
-        found = self._git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}", complaint=complaint)
+        try:
+            found = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        except InputError as error:
+            mend = self.deepening or "git log and git tag show what there is"
+            raise InputError(f"{self.folder}: no revision '{revision}': {mend}") from error
         return found.decode().strip()
+
+    @property
+    def deepening(self) -> str:
+        """What to do about a history that is cut off, as in a shallow clone; nothing for one that is whole."""
+        is_cut = self._git("rev-parse", "--is-shallow-repository").strip() == b"true"
+        return "it is a shallow clone, git fetch --unshallow gets the rest" if is_cut else ""
 
     def committed(self, commit: str) -> int:
         """Return when a commit was made, in seconds since 1970."""
@@ -127,18 +135,26 @@ class Repository:
         trees = folders.cache() / "evaluations" / "trees" / key
         target = trees / name.replace("/", "+")
         if not target.is_dir():
-            # The copies are as private as the repository may be.
-            trees.mkdir(parents=True, exist_ok=True, mode=0o700)
-            partial = Path(tempfile.mkdtemp(dir=trees))
             try:
-                self.write(commit, partial)
-                os.replace(partial, target)
+                self._write_whole(commit, target)
             except OSError as error:
                 if not target.is_dir():
-                    raise InputError(f"{target}: the tree cannot be written ({error.strerror})") from error
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+                    mend = "mend that, or set CODECOMPOSE_CACHE to a folder elsewhere"
+                    raise InputError(f"{target}: the tree cannot be written ({error.strerror}): {mend}") from error
+        else:
+            with suppress(OSError):
+                # In use: what nobody has used for long is swept.
+                os.utime(target)
         return target
+
+    def _write_whole(self, commit: str, target: Path) -> None:
+        # The copies are as private as the repository may be.
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as beside:
+            partial = Path(beside, "tree")
+            partial.mkdir()
+            self.write(commit, partial)
+            os.replace(partial, target)
 
     def added(self, old: str, new: str) -> dict[str, frozenset[int]]:
         """Return the lines (from 0) of each source file at `new` that are not in `old`'s, renames followed.

@@ -20,6 +20,8 @@ RATES: dict[str, float] = {
 WIDTH = 2048
 #: Our own base, which Muon has trained at 0.003, bears more (docs/decisions/0015).
 OWN_RATES = RATES | {"custom": 1.25e-4, "l_eo": 1.25e-4, "l_ldb": 5e-4}
+#: Shorter rows hold no line with what is around it (tokens).
+LEAST_LENGTH = 32
 LOSSES = ("all", "middle")
 SCHEDULES = ("cosine", "linear")
 

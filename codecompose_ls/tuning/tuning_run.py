@@ -29,7 +29,7 @@ from codecompose_ls.tuning.recipe import differences
 from codecompose_ls.tuning.schedule import Budget, decay
 from codecompose_ls.tuning.strategies import ADAPTERS, apply, frequent_words, trained_parameters
 from codecompose_ls.tuning.tuned_folder import CHECKPOINTS, write_tuned
-from codecompose_ls.tuning.tuning_recipe import TuningRecipe
+from codecompose_ls.tuning.tuning_recipe import LEAST_LENGTH, TuningRecipe
 from codecompose_ls.tuning.tuning_rows import Batch, TuningRows
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -56,8 +56,9 @@ class TuningRun:
         self.device = torch.device(machine.device)
         virtual = recipe.virtual_tokens if recipe.strategy == "prefix" else 0
         length = min(recipe.length, base.context - virtual)
-        if length < 32:
-            raise InputError(f"{virtual} virtual tokens leave no room in a context of {base.context}: take fewer")
+        if length < LEAST_LENGTH:
+            rows = f"rows of {length} tokens are too short: it takes {LEAST_LENGTH}"
+            raise InputError(f"{rows} (the base's context is {base.context}, {virtual} of it for virtual tokens)")
         start = base.network.config.decoder_start_token_id if base.is_encoder_decoder else None
         if not [document for document in validation if document.text.strip()]:
             raise InputError("no documents to validate on: keep some files back from training")

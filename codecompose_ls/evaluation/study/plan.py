@@ -17,7 +17,7 @@ from codecompose_ls.evaluation.study.folds import Folds, Roles, split
 from codecompose_ls.evaluation.study.journal import Task
 from codecompose_ls.languages import LANGUAGES
 from codecompose_ls.tuning.corpus import Document
-from codecompose_ls.tuning.tuning_recipe import TuningRecipe
+from codecompose_ls.tuning.tuning_recipe import LEAST_LENGTH, TuningRecipe
 
 #: The four of the seed (personalised models, 2022, section 3).
 SEED_STRATEGIES = ("custom", "l_eo", "l_ldb", "prefix")
@@ -140,9 +140,16 @@ def lay_out(plan: Plan, folders: Sequence[Path], *, each: bool = False) -> Laid:
 def _check(plan: Plan) -> None:
     if not 1 <= plan.rotations <= plan.folds:
         raise InputError(f"--rotations {plan.rotations}: there are {plan.folds} folds to take their turn")
-    for name in ("cases", "candidates"):
-        if getattr(plan, name) < 1:
-            raise InputError(f"--{name} must be at least 1")
+    counts = ("projects", "tokens", "objective_tokens", "language_tokens", "cases", "candidates", "prompt_tokens")
+    for name in (*counts, "validations", "language_validations", "validation_tokens", "patience"):
+        value = getattr(plan, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    for name, number in (("epochs", plan.epochs), ("language-epochs", plan.language_epochs)):
+        if not 0 < number < float("inf"):
+            raise InputError(f"--{name} must be more than 0, not {number:g}")
+    if plan.length < LEAST_LENGTH:
+        raise InputError(f"--length must be at least {LEAST_LENGTH}, not {plan.length}")
     if BASE in plan.strategies:
         raise InputError(f"--strategies: '{BASE}' is always there, beside those named")
 

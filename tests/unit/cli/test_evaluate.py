@@ -121,7 +121,10 @@ def test_history_of_a_repository(repository: Path, capsys: pytest.CaptureFixture
         (["missing"], "no such folder"),
         (["."], "no source files"),
         (["one", "--language", "go"], "no go files"),
+        (["one/a.py"], "is a file; name a folder"),
         (["one", "--cases", "0"], "at least 1"),
+        (["one", "--output", "/dev/null"], "--output /dev/null: there is a file of that name"),
+        (["one", "--output", "/dev/null/x"], "--output /dev/null/x: it cannot be written to"),
         (["one", "--arms", "no-such"], "no arm 'no-such'"),
         (["one", "--since", "1d"], "no git repository"),
         (["one", "--sessions"], "--sessions needs --since"),
@@ -132,7 +135,7 @@ def test_bad_input_gets_one_clear_line(
     tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "one").mkdir()
-    if arguments[0] == "one":
+    if arguments[0].startswith("one"):
         (tmp_path / "one" / "a.py").write_text("x = 1\n")
     assert main(["evaluate", str(tmp_path / arguments[0]), *arguments[1:]]) == 2
     printed = capsys.readouterr()

@@ -241,7 +241,8 @@ def test_a_date_stays_on_the_first_parent_line(git: Git) -> None:
         ("90y", "no commit is older"),
         ("nowhere", "no revision 'nowhere'"),
         ("--output=x", "no revision"),
-        ("HEAD", "no line to ask for"),
+        ("HEAD", "nothing has been committed since 'HEAD'"),
+        ("2099-01-01", "nothing has been committed since '2099-01-01'"),
         ("side", "not in the history"),
     ],
 )
@@ -279,3 +280,13 @@ def test_trees_are_written_once_and_whole(git: Git) -> None:
     one, two = replayed(git, before), replayed(git, before)
     assert one == two and one.source.workspace.root.is_relative_to(folders.cache())
     assert [path.name for path in one.source.workspace.root.parent.iterdir()] == ["shop"]
+
+
+def test_a_shallow_clone_is_told_how_to_become_whole(git: Git, tmp_path: Path) -> None:
+    git.commit(a__py="first = 1\n")
+    git.commit(a__py="first = 1\nsecond = 2\n")
+    git("clone", "--quiet", "--depth", "1", f"file://{git.root}", str(tmp_path / "shallow"))
+    shallow = Repository(tmp_path / "shallow")
+    for since in ("2025-01-02", "HEAD~1"):
+        with pytest.raises(InputError, match="git fetch --unshallow"):
+            find_commit(shallow, since, head=shallow.commit("HEAD"))

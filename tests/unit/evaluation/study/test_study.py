@@ -181,3 +181,22 @@ def test_its_help_shows_an_example_and_names_the_presets(capsys: pytest.CaptureF
     shown = capsys.readouterr().out
     assert "usage: codecompose-ls evaluate study" in shown and "example: codecompose-ls evaluate study" in shown
     assert "--preset {small,full}" in shown
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"tokens": 0}, "--tokens must be at least 1, not 0"),
+        ({"language_tokens": -5}, "--language-tokens must be at least 1"),
+        ({"projects": 0}, "--projects must be at least 1"),
+        ({"validations": 0}, "--validations must be at least 1"),
+        ({"epochs": float("nan")}, "--epochs must be more than 0"),
+        ({"length": 1}, "--length must be at least 32, not 1"),
+        ({"rotations": 9}, "--rotations 9"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused_before_anything_is_read(
+    option: dict[str, float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        lay_out(Plan(base=Path(), base_hash="", **option), [Path("nowhere")])
