@@ -7,6 +7,7 @@ it is asked for, so that `pretrain` runs where the server's dependencies are not
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,9 @@ COMMANDS: dict[str, str] = {
 
 #: Commands with a module of their own below another. A folder of that name is still reached as ./NAME.
 SUBCOMMANDS: dict[tuple[str, str], str] = {("evaluate", "study"): "study"}
+
+#: What a disk or a folder says that is full, read-only, or another user's.
+_FULL_OR_CLOSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,6 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (a pager, `head`) has left; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _FULL_OR_CLOSED:
+            raise
+        # Whatever was being written: it is the machine that has to be mended, not the command.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"codecompose-ls: {where}{error.strerror}; mend that and try again", file=sys.stderr)
+        return 2
 
 
 class Parser(argparse.ArgumentParser):

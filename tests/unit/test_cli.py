@@ -261,3 +261,13 @@ def test_a_reader_that_leaves_is_no_error(database: Path) -> None:
             process.stdout.close()
             assert process.stderr.read() == b""
         assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_a_full_disk_costs_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "codecompose_ls", "models", "list", "--json"]
+        answer = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert answer.returncode == 2
+    (line,) = answer.stderr.splitlines()
+    assert line == "codecompose-ls: No space left on device; mend that and try again"
