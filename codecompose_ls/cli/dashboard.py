@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     from codecompose_ls.service.listener import listen
     from codecompose_ls.telemetry.database import default_path
 
+    if args.record is not None and not args.record.exists():
+        print(f"codecompose-ls: warning: there is no roll-out record {args.record} yet", file=sys.stderr)
     app = create_app(default_path(), record=args.record)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, ws="none", server_header=False)
     with listen("127.0.0.1", args.port) as listener:

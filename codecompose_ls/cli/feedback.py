@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sqlite3
 from datetime import datetime, timezone
 
 from codecompose_ls.cli import COMMANDS
-from codecompose_ls.errors import InputError
 
 HELP = COMMANDS["feedback"]
 EXAMPLE = "codecompose-ls feedback list"
@@ -21,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from codecompose_ls.telemetry.database import default_path
+    from codecompose_ls.telemetry.database import default_path, reading
     from codecompose_ls.telemetry.feedback import Feedback, kept, to_json
 
     def line(said: Feedback) -> str:
@@ -30,12 +28,8 @@ def run(args: argparse.Namespace) -> int:
         return f"{day}  {said.rating:<4}  {about}  {' '.join(said.comment.split())}".rstrip()
 
     path = default_path()
-    try:
+    with reading(path):
         found = kept(path)
-    except (sqlite3.Error, OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); 'codecompose-ls telemetry purge' deletes a damaged one"
-        ) from error
     for said in found if args.action == "list" else reversed(found):
         print(line(said) if args.action == "list" else json.dumps(to_json(said)))
     if args.action == "list" and not found:

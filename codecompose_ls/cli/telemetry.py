@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sqlite3
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from codecompose_ls import folders
 from codecompose_ls.cli import COMMANDS
-from codecompose_ls.errors import InputError
 
 if TYPE_CHECKING:
     from codecompose_ls.telemetry.metrics import Metrics
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     figures.add_argument("--json", action="store_true", help="print them as one JSON object")
     actions.add_parser("export", help="print every event that is still kept as a line of JSON")
-    actions.add_parser("purge", help="delete every event and every sum")
+    actions.add_parser("purge", help="delete every event, every sum and all feedback")
     actions.add_parser("off", help="count no more: switch the setting 'telemetry' off in your settings file")
 
 
@@ -45,23 +45,25 @@ def run(args: argparse.Namespace) -> int:
     from codecompose_ls.telemetry import database
 
     path = database.default_path()
-    try:
-        if args.action == "purge":
-            print(f"{database.purge(path)} events deleted")
-        elif args.action == "export":
-            from codecompose_ls.telemetry.summary import export
-
-            for event in export(path):
-                print(json.dumps(event))
-        else:
-            _summary(args)
-    except BrokenPipeError:
-        raise
-    except (sqlite3.Error, OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); 'codecompose-ls telemetry purge' deletes a damaged one"
-        ) from error
+    if args.action == "purge":
+        with database.reading(path):
+            count = database.purge(path)
+        print(f"{path} was damaged and is deleted" if count is None else f"{count} events deleted")
+    elif args.action == "export":
+        for event in _events(path):
+            print(json.dumps(event))
+    else:
+        _summary(args, path)
     return 0
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    from codecompose_ls.telemetry.database import reading
+    from codecompose_ls.telemetry.summary import export
+
+    # What goes wrong while an event is printed has nothing to do with the database.
+    with reading(path):
+        yield from export(path)
 
 
 def _off() -> int:
@@ -76,12 +78,13 @@ def _off() -> int:
     return 0
 
 
-def _summary(args: argparse.Namespace) -> None:
+def _summary(args: argparse.Namespace, path: Path) -> None:
     from codecompose_ls.telemetry.buckets import buckets
-    from codecompose_ls.telemetry.database import default_path
+    from codecompose_ls.telemetry.database import reading
     from codecompose_ls.telemetry.metrics import breakdown, metrics
 
-    found = buckets(default_path(), since=args.since)
+    with reading(path):
+        found = buckets(path, since=args.since)
     figures, rows = metrics(found), breakdown(found, by=args.by) if args.by else {}
     if args.json:
         by = {"by": {args.by: {value: asdict(row) for value, row in rows.items()}}} if args.by else {}

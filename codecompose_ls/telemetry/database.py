@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from codecompose_ls import folders
+from codecompose_ls.errors import InputError
 from codecompose_ls.telemetry import entries
 from codecompose_ls.telemetry.ledger import without_position
 
@@ -177,6 +178,23 @@ def _write_ahead(connection: sqlite3.Connection, *, is_new: bool) -> None:
             time.sleep(_RETRY_S)
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Do something with a database for a user. Raises InputError, which says what goes wrong and what to do."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError) as error:
+        if _is_damage(error):
+            advice = "'codecompose-ls telemetry purge' deletes a damaged one"
+        elif "locked" in str(error):
+            advice = "another program is writing to it: try again"
+        elif "full" in str(error):
+            advice = "make room on its disk"
+        else:
+            advice = "it must be a file that you may read and write, in a folder where you may"
+        raise InputError(f"{path} cannot be read ({error}); {advice}") from error
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Apply what the file does not remember; two servers that start at once take turns."""
     if _applied(connection) >= MIGRATIONS.keys():
@@ -195,8 +213,8 @@ def catch_up(connection: sqlite3.Connection) -> None:
             entries.enter_left(connection)
 
 
-def purge(path: Path) -> int:
-    """Delete all events, sums and feedback, or a file that is no database of ours; return how many events there were.
+def purge(path: Path) -> int | None:
+    """Delete all events, sums and feedback; return how many events there were, None for a file that was damaged.
 
     A server that runs goes on counting, from nothing. Raises sqlite3.Error and OSError.
     """
@@ -212,12 +230,12 @@ def purge(path: Path) -> int:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return count
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return 0
+        return None
 
 
 def shrink(connection: sqlite3.Connection) -> None:
@@ -246,6 +264,13 @@ class Transaction:
             self._connection.execute("COMMIT")
         elif self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _is_damage(error: Exception) -> bool:
+    """Tell an error of what is in the file from one of reaching it."""
+    if isinstance(error, sqlite3.OperationalError):
+        return "no such" in str(error)
+    return not isinstance(error, OSError)
 
 
 def _applied(connection: sqlite3.Connection) -> set[str]:

@@ -52,6 +52,12 @@ coalesce(position, (
 """
 _WITH_POSITION = ", ".join(_POSITION if name == "position" else f'"{name}"' for name in _COLUMNS)
 _LEFT = f"SELECT number, {_WITH_POSITION} FROM event WHERE id IS NULL ORDER BY number LIMIT ?"
+#: A newer version may have added columns.
+_KEY = ", ".join(f'"{name}"' for name in Key._fields)
+_PUT_SUMS = f"""
+INSERT INTO {{table}} ({_KEY}, counters) VALUES ({", ".join("?" * (len(Key._fields) + 1))})
+ON CONFLICT ({_KEY}) DO UPDATE SET counters = excluded.counters
+"""
 _IS_KEY = " AND ".join(f'"{name}" = ?' for name in Key._fields)
 
 
@@ -84,7 +90,7 @@ def after(connection: sqlite3.Connection, number: int, *, limit: int) -> list[tu
 def read(connection: sqlite3.Connection, table: str, conditions: Mapping[str, str]) -> list[Bucket]:
     """Return the rows of `bucket` or `total` that meet all conditions (SQL, with the value of its one parameter)."""
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = connection.execute(f"SELECT * FROM {table} {where}", tuple(conditions.values())).fetchall()
+    rows = connection.execute(f"SELECT {_KEY}, counters FROM {table} {where}", tuple(conditions.values())).fetchall()
     # One call: a reader of JSON remembers the names that it has seen.
     all_counters = json.loads(f"[{','.join(row[-1] for row in rows)}]")
     return [Bucket(Key(*row[:-1]), Counter(counters)) for row, counters in zip(rows, all_counters, strict=True)]
@@ -130,7 +136,7 @@ def add(connection: sqlite3.Connection, table: str, key: Key, counters: Counters
     left = {name: value for name, value in sums.items() if value}
     if left:
         text = json.dumps(left, separators=(",", ":"))
-        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, text))
+        connection.execute(_PUT_SUMS.format(table=table), (*key, text))
     else:
         connection.execute(f"DELETE FROM {table} WHERE {_IS_KEY}", key)
 

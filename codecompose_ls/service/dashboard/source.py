@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from codecompose_ls.errors import InputError
 from codecompose_ls.telemetry.buckets import buckets
+from codecompose_ls.telemetry.database import reading
 from codecompose_ls.telemetry.ledger import Bucket
 
 
@@ -30,9 +29,5 @@ class LocalSource:
     path: Path
 
     def __call__(self, *, since: date | None, until: date | None, tell_positions: bool = False) -> list[Bucket]:
-        try:
+        with reading(self.path):
             return buckets(self.path, since=since, until=until, tell_positions=tell_positions)
-        except (sqlite3.Error, OSError) as error:
-            raise InputError(
-                f"{self.path} cannot be read ({error}); 'codecompose-ls telemetry purge' deletes a damaged one"
-            ) from error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from codecompose_ls.errors import InputError
+from codecompose_ls.telemetry.database import reading
 from codecompose_ls.telemetry.feedback import Feedback, kept, tag
 
 
@@ -29,13 +28,9 @@ class LocalBook:
     path: Path
 
     def all(self) -> list[Feedback]:
-        try:
+        with reading(self.path):
             return kept(self.path)
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise InputError(f"{self.path} cannot be read ({error})") from error
 
     def tag(self, id: str, themes: Sequence[str]) -> None:
-        try:
+        with reading(self.path):
             tag(self.path, id, themes)
-        except (sqlite3.Error, OSError) as error:
-            raise InputError(f"{self.path} cannot be written ({error})") from error

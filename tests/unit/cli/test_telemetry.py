@@ -2,13 +2,17 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from codecompose_ls.cli import main
+from codecompose_ls.telemetry.database import connect
 from codecompose_ls.telemetry.events import Event, Kind
+from codecompose_ls.telemetry.feedback import Feedback, keep
 from codecompose_ls.telemetry.store import Store
 
 DAY = 86_400
@@ -87,6 +91,68 @@ def test_off_says_how_where_it_cannot(database: Path, tmp_path: Path, capsys: py
     assert main(["telemetry", "off"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "write the line 'telemetry = false'" in line
+
+
+def test_a_newer_version_has_added_to_the_file(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = json.loads(said(capsys, "summary", "--json"))
+    with closing(connect(database)) as connection:
+        connection.execute("INSERT INTO migration VALUES ('m999_newer')")
+        for table in ("event", "bucket", "total", "suggestion", "feedback"):
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN newer TEXT DEFAULT 'x'")
+        connection.execute("UPDATE event SET kind = 'of a newer version'")
+    assert json.loads(said(capsys, "summary", "--json")) == before
+    assert len(said(capsys, "export").splitlines()) == 6
+    assert main(["feedback", "list"]) == 0
+    # Both go on counting in it, and what the newer one has added stays.
+    store = Store(database, report=pytest.fail, now=lambda: 1e9)
+    for _ in range(2):
+        store.record(Event(Kind.TYPED, "python", characters=5))
+    store.close(timeout_s=60)
+    capsys.readouterr()
+    assert json.loads(said(capsys, "summary", "--json"))["typed_characters"] == before["typed_characters"] + 10
+    with closing(connect(database)) as connection:
+        assert {newer for (newer,) in connection.execute("SELECT newer FROM bucket")} == {"x"}
+
+
+def test_a_file_that_another_program_holds_is_not_said_to_be_damaged(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("codecompose_ls.telemetry.database._BUSY_S", 0.01)
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert main(["telemetry", "purge"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "try again" in line and "purge" not in line
+
+
+def test_a_folder_in_its_place_is_not_said_to_be_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CODECOMPOSE_DATA", str(tmp_path))
+    (tmp_path / "telemetry.sqlite3").mkdir()
+    for arguments in (["telemetry", "summary"], ["telemetry", "export"], ["telemetry", "purge"], ["feedback", "list"]):
+        assert main(arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "it must be a file that you may read and write" in line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is there on Linux alone")
+@pytest.mark.parametrize("arguments", [["telemetry", "summary"], ["telemetry", "export"], ["feedback", "export"]])
+def test_a_full_disk_is_not_the_fault_of_the_database(database: Path, arguments: list[str]) -> None:
+    for _ in range(4):
+        keep(database, Feedback("up", "x" * 4_000))
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "codecompose_ls", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and "No space left" in line and "purge" not in line
+
+
+def test_a_damaged_file_is_said_to_be_deleted(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database.write_bytes(b"no database" * 1000)
+    assert main(["telemetry", "summary"]) == 2
+    assert "'codecompose-ls telemetry purge' deletes a damaged one" in capsys.readouterr().err
+    assert "was damaged and is deleted" in said(capsys, "purge") and not database.exists()
 
 
 def test_sums_that_make_no_sense_get_one_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
