@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codecompose_ls.index.secrets import Span, find_secrets
+from codecompose_ls.backends.credentials import find_credentials
+from codecompose_ls.index.secrets import Span
 from codecompose_ls.types import Context
 
 MASK = "********"
@@ -17,7 +18,7 @@ BEYOND = 4096
 
 def mask(text: str) -> str:
     """Return a text with every secret in it replaced."""
-    return _masked(text, find_secrets(text), start=0, end=len(text))
+    return _masked(text, find_credentials(text), start=0, end=len(text))
 
 
 def mask_context(context: Context) -> Context:
@@ -28,7 +29,7 @@ def mask_context(context: Context) -> Context:
     before, after = context.before or context.prefix, context.after or context.suffix
     before, after = before[-len(context.prefix) - BEYOND :], after[: len(context.suffix) + BEYOND]
     text, cursor = before + after, len(before)
-    spans = find_secrets(text)
+    spans = find_credentials(text)
     return replace(
         context,
         prefix=_masked(text, spans, start=cursor - len(context.prefix), end=cursor),
