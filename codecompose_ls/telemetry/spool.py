@@ -146,6 +146,7 @@ class Spool:
         headers = {"Content-Type": "application/json", **self._service.headers}
         response = client.post(self._service.url + path, content=content, headers=headers)
         if response.status_code == 200:
+            _log_refused(response)
             return
         seconds = response.headers.get("retry-after", "")
         raise Refusal(
@@ -214,6 +215,14 @@ def unfollow(path: Path) -> None:
         with Transaction(connection):
             if not connection.execute("SELECT 1 FROM sent").fetchone():
                 _left(path).touch()
+
+
+def _log_refused(response: httpx.Response) -> None:
+    """Say which events of a batch that was taken were not: a service of an older version does not know all of ours."""
+    with suppress(ValueError, TypeError, AttributeError):
+        told = response.json()
+        if told.get("refused"):
+            logger.warning("the team service left out %d events: %s", told["refused"], told.get("problem"))
 
 
 def _left(path: Path) -> Path:

@@ -176,6 +176,20 @@ def test_one_event_that_is_refused_holds_up_no_other(path: Path, spool: Spool) -
     assert service.got == [count for count in range(1, 101) if count != 50]
 
 
+def test_what_a_service_of_another_version_leaves_out_is_in_the_log(
+    team: tuple[str, Engine], path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, engine = team
+    following(path, url)
+    record(path, 1, 2)
+    with closing(connect(path)) as connection:
+        connection.execute("UPDATE event SET language = ? WHERE characters = 1", ("x" * 200,))
+    with httpx.Client(trust_env=False) as client:
+        assert Spool(path, Service(url, HEADERS)).send(client) == 2
+    assert metrics(TeamSource(engine)()).typed_characters == 2
+    assert "left out 1 events: event: 'language' must be a text of at most 120 characters" in caplog.text
+
+
 def test_a_service_that_takes_fewer_at_once(path: Path, spool: Spool) -> None:
     following(path)
     record(path, *range(1, 101))
