@@ -244,10 +244,14 @@ class _Job:
         """Return the general code of a run, the same when it goes on: packages may come and go in between."""
         order, own = self.order, self.evidence.whole.documents
         pack = run.with_name(f"{run.name}-replay{PACK_SUFFIX}")
-        if not pack.is_file():
-            share = order.recipe.replay
-            drawn = replay_documents(share, text.characters, folder=order.replay_from, exclude=own)
-            write_pack(Corpus(drawn, FilterReport()), pack)
+        if pack.is_file():
+            try:
+                return read_pack(pack).documents
+            except InputError:
+                # Damaged; what was begun with it cannot be gone on with.
+                shutil.rmtree(run, ignore_errors=True)
+        drawn = replay_documents(order.recipe.replay, text.characters, folder=order.replay_from, exclude=own)
+        write_pack(Corpus(drawn, FilterReport()), pack)
         return read_pack(pack).documents
 
     def _key(self) -> str:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from codecompose_ls import folders
-from codecompose_ls.errors import InputError
+from codecompose_ls.errors import InputError, ModelError
 from codecompose_ls.evaluation.gate import Verdict
 from codecompose_ls.evaluation.sweep import sweep
+from codecompose_ls.models.manifest import check
 from codecompose_ls.tuning.atomic_file import atomic_file
 
 METADATA = "codecompose.json"
@@ -69,10 +70,15 @@ class Stages:
             raise InputError(f"{error.filename or self.folder}: {error.strerror or error}; {mend}") from error
 
     def training(self, run: Path) -> Training | None:
-        """Return what a run has come to, if it has come to its end."""
+        """Return what a run has come to, if it has come to its end and is whole; what is not begins anew."""
         if not (run / METADATA).is_file() or (run / ".checkpoints").is_dir():
             return None
-        return training_of(run)
+        try:
+            check(run)
+            return training_of(run)
+        except (ModelError, OSError, ValueError, KeyError, TypeError):
+            shutil.rmtree(run, ignore_errors=True)
+            return None
 
     def verdict(self) -> Verdict | None:
         """Return what the gate found, if it was asked to its end."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal, TextIO, cast
 
 from tqdm import tqdm
 
@@ -112,7 +113,7 @@ def write_pack(corpus: Corpus, target: Path) -> None:
     """Write the documents as xz-compressed JSON lines; the file appears whole or not at all."""
     if not target.name.endswith(PACK_SUFFIX):
         raise InputError(f"a packed corpus ends in {PACK_SUFFIX}: {target}")
-    with atomic_file(target) as partial, lzma.open(partial, "wt", preset=2, encoding="utf-8") as out:
+    with atomic_file(target) as partial, _pack(partial, "wt", preset=2) as out:
         out.write(json.dumps({"dropped": corpus.report.dropped}) + "\n")
         for document in corpus.documents:
             out.write(json.dumps(asdict(document), ensure_ascii=False) + "\n")
@@ -122,7 +123,7 @@ def read_pack(source: Path) -> Corpus:
     """Read what `write_pack` wrote."""
     report, documents = FilterReport(), []
     try:
-        with lzma.open(source, "rt", encoding="utf-8", newline="\n") as lines:
+        with _pack(source, "rt", newline="\n") as lines:
             for fields in map(json.loads, lines):
                 if "dropped" in fields:
                     report.dropped.update(fields["dropped"])
@@ -132,6 +133,11 @@ def read_pack(source: Path) -> Corpus:
             return Corpus(tuple(documents), report)
     except (lzma.LZMAError, EOFError, ValueError, TypeError) as error:
         raise InputError(f"{source} is not a packed corpus, or is cut short ({error})") from error
+
+
+def _pack(path: Path, mode: Literal["rt", "wt"], **options: Any) -> TextIO:
+    # A path may be no text that UTF-8 knows; all else is.
+    return cast(TextIO, lzma.open(path, mode, encoding="utf-8", errors="surrogatepass", **options))
 
 
 def source_files(folder: Path) -> Iterator[Path]:

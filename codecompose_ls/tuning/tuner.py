@@ -102,5 +102,5 @@ def _clear_errors(output: Path, recipe: TuningRecipe) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        mend = "fewer tokens_per_step, a smaller length" + ("" if recipe.strategy == "l_ldb" else ", or strategy l_ldb")
-        raise InputError(f"not enough memory to tune this base: try {mend}") from error
+        mend = "close what else takes it" + ("" if recipe.strategy == "l_ldb" else ", or try strategy l_ldb")
+        raise InputError(f"not enough memory to tune this base: {mend}") from error

@@ -131,6 +131,23 @@ def test_after_a_kill_the_same_order_goes_on(shop: Git, base: Path, general: Pat
     assert done.name == "shop-custom" and done.verdict is not None and done.verdict.passed
 
 
+@pytest.mark.parametrize("damaged", ["codecompose.json", "model.safetensors", "replay"])
+def test_what_a_disk_has_spoilt_meanwhile_is_made_anew(
+    shop: Git, base: Path, general: Path, damaged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Killed):
+        carry_out(order(shop, base, general), watch=killed_at("gate"))
+    (kept,) = (folders.cache() / "tuning").iterdir()
+    spoilt = [kept / "measured" / ("codecompose.json" if damaged == "replay" else damaged)]
+    spoilt += [kept / "measured-replay.jsonl.xz"] if damaged == "replay" else []
+    for file in spoilt:
+        file.write_bytes(file.read_bytes()[:20])
+    stages: list[str] = []
+    with pytest.raises(Killed):
+        carry_out(order(shop, base, general), watch=killed_at("gate", stages))
+    assert [stage for stage in stages if stage.startswith("tuning at")]
+
+
 @pytest.mark.parametrize("stage", ["tuning at", "gate"])
 def test_an_interrupt_keeps_the_best_so_far(shop: Git, base: Path, general: Path, tmp_path: Path, stage: str) -> None:
     def interrupt(now: Progress) -> None:

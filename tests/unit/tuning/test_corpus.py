@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tqdm")
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.tuning.corpus import Document, read_corpus, read_pack, write_pack
+from codecompose_ls.tuning.corpus import Corpus, Document, FilterReport, read_corpus, read_pack, write_pack
 
 CODE = "def area_{n}(width_{n}, height_{n}):\n    return width_{n} * height_{n} + offset_{n}\n" * 3
 
@@ -94,3 +94,9 @@ def test_a_pack_is_known_by_its_ending(package: Path, tmp_path: Path) -> None:
         write_pack(read_corpus([package], progress=False), tmp_path / "corpus.zip")
     with pytest.raises(InputError, match="neither a folder nor a packed corpus"):
         read_corpus([package / "README.md"], progress=False)
+
+
+def test_a_path_that_is_no_text_is_packed_all_the_same(tmp_path: Path) -> None:
+    document = Document("shop", "caf\udce9.py", "python", "total = 1\n")
+    write_pack(Corpus((document,), FilterReport()), tmp_path / "a.jsonl.xz")
+    assert read_pack(tmp_path / "a.jsonl.xz").documents == (document,)

@@ -225,7 +225,7 @@ def test_bases_and_documents_that_cannot_be_used_are_named(
     [
         (OSError(errno.ENOSPC, "No space left on device"), "no space left on the disk of out"),
         (PermissionError(errno.EACCES, "Permission denied"), r"out cannot be written \(Permission denied\)"),
-        (MemoryError(), "not enough memory to tune this base: try fewer tokens_per_step"),
+        (MemoryError(), "not enough memory to tune this base: close what else takes it"),
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"), "not enough memory"),
     ],
     ids=["disk", "permission", "memory", "torch's memory"],
