@@ -24,13 +24,13 @@ A `changed` costs a comparison of two texts (0.03 ms for 100 KB); `answered` one
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import PurePath
 
 from codecompose_ls.telemetry.answers import request_event
-from codecompose_ls.telemetry.edits import edit_between, typed_characters
+from codecompose_ls.telemetry.document import Document
+from codecompose_ls.telemetry.edits import edit_between
 from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.ghost import Ghost, ghost_over
 from codecompose_ls.telemetry.retention import Kept, Timer, edit_similarity
@@ -41,25 +41,10 @@ from codecompose_ls.types import Answer, CompletionRequest, Suggestion
 #: A suggestion that stays on the screen for so long was seen.
 DWELL_S = 0.75
 
-#: Suggestions, and versions of a document, that are remembered; older ones have nothing more to come.
+#: Suggestions that are remembered; older ones have nothing more to come.
 _REMEMBERED = 512
 _RANKS = {Kind.DISMISSED: 0, Kind.TYPED_OVER: 0, Kind.PARTLY_ACCEPTED: 1, Kind.ACCEPTED: 2}
 _DISMISSALS = frozenset({"rejected", "ignored", "replaced", "closed"})
-
-
-@dataclass(slots=True)
-class _Open:
-    """An open document; `suggested` is what its screen shows or is about to."""
-
-    language: str
-    text: str
-    #: The name of the weights that answered last here.
-    model: str = ""
-    suggested: Suggested | None = None
-    #: What was accepted and is looked at again, by suggestion.
-    kept: dict[str, Kept] = field(default_factory=dict)
-    #: Hashes of its versions, to tell undo from typing.
-    earlier: deque[int] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
 
 class Life:
@@ -75,7 +60,7 @@ class Life:
         self.cohort = ""
         self._timer = timer
         self._clock = clock
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Document] = {}
         self._suggested: dict[str, Suggested] = {}
         self._typed = Typed(self.tell, timer=timer)
         self._model = ""
@@ -89,21 +74,15 @@ class Life:
     def opened(self, uri: str, language: str, text: str) -> None:
         """Follow a document from now on."""
         self.closed(uri)
-        self._open[uri] = document = _Open(language, text)
-        document.earlier.append(hash(text))
+        self._open[uri] = Document(language, text)
 
     def changed(self, uri: str, text: str) -> None:
         """Count what was typed and accepted since the text before; unknown documents are no news."""
         document = self._open.get(uri)
         if document is None or document.text == text:
             return
-        before, document.text = document.text, text
-        edit, version = edit_between(before, text), hash(text)
-        # A text that was there before comes back by undo or redo, or by typing anew what has been counted already.
-        typed = 0 if version in document.earlier else typed_characters(edit)
-        document.earlier.append(version)
-        for kept in document.kept.values():
-            kept.span.shift(edit)
+        before = document.text
+        edit, typed = document.change(text)
         if document.suggested is not None:
             ghost = document.suggested.ghost.follow(before, text, edit)
             if ghost is not None:
@@ -179,7 +158,7 @@ class Life:
     # From answered to shown.
 
     def _suggest(
-        self, document: _Open, request: CompletionRequest, suggestion: Suggestion, *, position: Position | None
+        self, document: Document, request: CompletionRequest, suggestion: Suggestion, *, position: Position | None
     ) -> Suggested:
         """Put a suggestion on the screen in place of the one before, unless it is the same one."""
         asked, now = request.document.text, document.text
@@ -227,7 +206,7 @@ class Life:
 
     # From shown to the end.
 
-    def _follow(self, document: _Open, suggested: Suggested, ghost: Ghost, typed: int) -> int:
+    def _follow(self, document: Document, suggested: Suggested, ghost: Ghost, typed: int) -> int:
         """Bring a suggestion up to its document; return the characters typed."""
         if ghost.position <= suggested.ghost.position:
             suggested.ghost = ghost
@@ -259,7 +238,7 @@ class Life:
         if document is not None:
             self._keep(document, suggested)
 
-    def _leave(self, document: _Open, kind: Kind, reason: str | None = None) -> None:
+    def _leave(self, document: Document, kind: Kind, reason: str | None = None) -> None:
         """Take what a document shows off its screen."""
         suggested, document.suggested = document.suggested, None
         if suggested is None:
@@ -281,7 +260,7 @@ class Life:
 
     # After the end.
 
-    def _keep(self, document: _Open, suggested: Suggested) -> None:
+    def _keep(self, document: Document, suggested: Suggested) -> None:
         """Watch the accepted text from now on, once the document has it."""
         place = suggested.place()
         if place is None:
