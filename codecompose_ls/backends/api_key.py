@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from codecompose_ls.errors import InputError
+
 VARIABLE = "CODECOMPOSE_API_KEY"
 #: Under this name and the server's host, `keyring set codecompose-ls HOST` keeps a key.
 SERVICE = "codecompose-ls"
@@ -33,9 +35,15 @@ class ApiKey:
 
 
 def find(host: str) -> ApiKey:
-    """Return the user's key for a server; a keyring that is locked, absent or broken has none."""
-    key = os.environ.get(VARIABLE, "")
-    return ApiKey(key or _from_keyring(host))
+    """Return the user's key for a server; a keyring that is locked, absent or broken has none.
+
+    Raises `InputError` for what no header can carry, which a library would quote when it refuses it.
+    """
+    key = os.environ.get(VARIABLE, "").strip()
+    place, key = (VARIABLE, key) if key else (f"the keyring, for {host}", _from_keyring(host).strip())
+    if not key.isascii() or not key.isprintable():
+        raise InputError(f"the key in {place} has a line break or another character that no key has: set it again")
+    return ApiKey(key)
 
 
 def _from_keyring(host: str) -> str:

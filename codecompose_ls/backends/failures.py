@@ -64,6 +64,9 @@ class Failures:
         if status in (401, 403):
             what = "refuses the API key" if self._key else "wants an API key"
             text = f"{self._server} {what}{said}: set {VARIABLE} or the keyring"
+        elif 300 <= status < 400:
+            text = f"{self._server} answers {status}: it sends us to another address{_address(response)}, which is not "
+            text += "asked; if that is the right one, put it into the settings"
         elif status == 404:
             text = f"{self._server} has no {path}, or not the model asked for{said}"
         elif any(word in message.lower() for word in ("suffix", "infill", "insert")):
@@ -110,6 +113,18 @@ def _reason(error: BaseException) -> str:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
     return str(error)
+
+
+def _address(response: httpx.Response) -> str:
+    """Return where an answer leads, without what may be a secret in it."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(response.headers.get("location", ""))
+        host = parts.hostname or ""
+    except ValueError:
+        return ""
+    return f" ({parts.scheme}://{host})" if host and len(host) < 100 and host.isprintable() else ""
 
 
 def _seconds(retry_after: str) -> float:
