@@ -50,8 +50,8 @@ async def test_a_redirect_is_not_followed(server: HttpServer, connect: Callable[
             await ask(connect(server.url))
         assert not other.asked
     assert str(caught.value).endswith(
-        f" answers {status}: it sends us to another address (http://127.0.0.1), which is not asked; if that is the right "
-        "one, put it into the settings"
+        f" answers {status}: it sends us to another address (http://127.0.0.1), which is not asked; "
+        "if that is the right one, put it into the settings"
     )
     assert KEY not in str(caught.value)
 
