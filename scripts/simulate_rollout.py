@@ -2,6 +2,7 @@
 
     python -m scripts.simulate_rollout --simulations 500             # every row
     python -m scripts.simulate_rollout --simulations 200 --row 9     # one of them; --help lists them
+    python -m scripts.simulate_rollout --simulations 300 --intervals # how often the dashboard's are ever wrong
 
 The same users are put before the guard rails and before the usual z-test, taken every day. `error` says which share is
 the one that the guard rails bound: harmless changes that were halted, or harms that reached everyone. Beside each share
@@ -22,6 +23,7 @@ from rich.progress import track
 
 from codecompose_ls.evaluation.metrics import Interval, wilson
 from codecompose_ls.rollout.experiments import Status, Wave
+from codecompose_ls.rollout.metrics import METRICS
 from codecompose_ls.rollout.simulation import (
     WAVES,
     Population,
@@ -30,6 +32,7 @@ from codecompose_ls.rollout.simulation import (
     by_suggestion_at_one_look,
     by_user_at_every_look,
     by_user_at_one_look,
+    ever_wrong,
     experiment,
     simulate,
 )
@@ -59,6 +62,8 @@ class Scenario:
         return truth.acceptance < 0 or truth.latency > 1 or truth.errors > 0 or truth.lost > 0
 
 
+#: Users in an arm whose intervals are looked at.
+ARMS = (5, 10, 20, 30)
 SMALL = Population(users=400)
 #: Thirty users an arm: as few as anything is decided on by default.
 ONE_WAVE = (Wave(50, days=5),)
@@ -87,8 +92,12 @@ def main() -> None:
     parser.add_argument(
         "--row", type=int, action="append", choices=range(1, len(SCENARIOS) + 1), metavar="N", help="this row alone"
     )
+    parser.add_argument("--intervals", action="store_true", help="those of small arms instead, looked at for 60 days")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     args = parser.parse_args()
+    if args.intervals:
+        intervals(args.simulations, jobs=args.jobs)
+        return
     print("| truth | rule | n | halted | reached everyone | still open | median days | error |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     with ProcessPoolExecutor(args.jobs) as pool:
@@ -97,6 +106,23 @@ def main() -> None:
             runs = list(track(drawn, scenario.name, args.simulations, console=Console(stderr=True), transient=True))
             for number, rule in enumerate(RULES):
                 print(row(scenario, rule, [every[number] for every in runs]), flush=True)
+
+
+def intervals(simulations: int, *, jobs: int) -> None:
+    """Print how often an interval was wrong at any look, by users in an arm and metric."""
+    print(f"| users an arm | {' | '.join(METRICS)} |")
+    print(f"| --- |{' --- |' * len(METRICS)}", flush=True)
+    with ProcessPoolExecutor(jobs) as pool:
+        for users in ARMS:
+            look = partial(wrong_intervals, users)
+            wrong = list(pool.map(look, range(simulations), chunksize=10))
+            shares = [shown(wilson(sum(name in found for found in wrong), simulations)) for name in METRICS]
+            print(f"| {users} | {' | '.join(shares)} |", flush=True)
+
+
+def wrong_intervals(users: int, seed: int) -> set[str]:
+    """Return the metrics whose interval is ever wrong, with so many users in an arm."""
+    return ever_wrong(experiment(), population=Population(users=2 * users), days=60, seed=seed)
 
 
 def outcomes(scenario: Scenario, seed: int) -> list[Run]:

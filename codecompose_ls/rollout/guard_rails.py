@@ -79,7 +79,7 @@ def find(experiment: Experiment, rail: GuardRail, *, old: Users, new: Users) -> 
     """Return what is known of a guard rail; None while it has too few users."""
     metric = METRICS[rail.metric]
     comparison = compare(metric, old, new)
-    if comparison is None or min(comparison.old_users, comparison.new_users) < experiment.least_users:
+    if comparison is None or not _has_enough(experiment, comparison):
         return None
     worse = -comparison.difference if metric.more_is_better else comparison.difference
     error, alpha = comparison.standard_error, experiment.false_halts / len(experiment.guard_rails)
@@ -116,7 +116,12 @@ def _effects(experiment: Experiment, old: Users, new: Users) -> tuple[Effect, ..
     margins = {rail.metric: rail.margin for rail in experiment.guard_rails}
     metrics = [METRICS[name] for name in experiment.metrics]
     effects = [effect(metric, old, new, scale=margins.get(metric.name, metric.scale)) for metric in metrics]
-    return tuple(one for one in effects if one is not None)
+    return tuple(one for one in effects if one is not None and _has_enough(experiment, one.comparison))
+
+
+def _has_enough(experiment: Experiment, comparison: Comparison) -> bool:
+    """Whether an arm has so many users that intervals hold: of two, four in five are wrong at some look."""
+    return min(comparison.old_users, comparison.new_users) >= experiment.least_users
 
 
 def _waiting(experiment: Experiment, state: State, found: Sequence[Finding], today: date) -> str:

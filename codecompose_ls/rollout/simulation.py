@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from codecompose_ls.rollout.comparison import Numbers, Users, compare
+from codecompose_ls.rollout.comparison import Numbers, Users, compare, effect
 from codecompose_ls.rollout.experiments import Change, Experiment, GuardRail, State, Status, Wave
 from codecompose_ls.rollout.guard_rails import Finding, decide, find
 from codecompose_ls.rollout.metrics import METRICS, Metric
@@ -102,6 +102,23 @@ def simulate(
     """Run one roll-out on the same users for every way to find, until it ends or the days are over."""
     team = _Team(population, truth, seed=seed)
     return [_run(experiment, one, team, days) for one in find]
+
+
+def ever_wrong(experiment: Experiment, *, population: Population, days: int, seed: int) -> set[str]:
+    """Return the metrics of which an interval was wrong at any look: of a change without effect, on half of a team."""
+    team, scales = _Team(population, Truth(), seed=seed), {rail.metric: rail.margin for rail in experiment.guard_rails}
+    totals, wrong = [np.zeros_like(arm.before) for arm in team.arms], set[str]()
+    for day in range(days):
+        arms = []
+        for number, arm in enumerate(team.arms):
+            totals[number] += arm.day(day)
+            present = totals[number][:, 0] > 0
+            arms.append(Users(totals[number][present], arm.before[present]))
+        for name in METRICS.keys() - wrong:
+            found = effect(METRICS[name], *arms, scale=scales.get(name, METRICS[name].scale))
+            if found is not None and not found.low <= 0 <= found.high:
+                wrong.add(name)
+    return wrong
 
 
 def _run(experiment: Experiment, find: Find, team: _Team, days: int) -> Run:

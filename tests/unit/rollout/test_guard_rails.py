@@ -123,3 +123,5 @@ def test_a_review_looks_at_the_users_of_both_arms() -> None:
     assert (fine.verdict, bad.verdict, few.verdict) == (Verdict.ADVANCE, Verdict.HALT, Verdict.HOLD)
     assert bad.reason.startswith("acceptance_rate 0.1098 against 0.2097, worse by ")
     assert few.reason == "acceptance_rate: 30 users are needed in each arm"
+    # Nor is anything shown of them: intervals of a few users do not hold.
+    assert fine.effects and few.effects == ()
