@@ -182,6 +182,31 @@ def test_a_database_that_is_not_there_is_one_clear_line(server: str) -> None:
         database.connect(server.replace("/postgres?", "/nowhere?"))
 
 
+async def test_a_database_that_goes_away_and_comes_back(server: str, url: str, tmp_path: Path) -> None:
+    service, said = Service(tmp_path, url=url), session(random.Random(8), suggestions=20)
+    name = service.engine.url.database
+    administrator = create_engine(server.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+
+    def allow(connections: str) -> None:
+        with administrator.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {connections}"))
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
+
+    await service.post("ben", said[:30])
+    allow("false")
+    async with service.client("ben") as ben, service.client("ann") as admin:
+        body = {"events": [to_json(event) for event in said]}
+        for answer in (await ben.post("/v1/events", json=body), await admin.get("/dashboard")):
+            assert answer.status_code == 503
+        assert "does not answer" in answer.text and "Traceback" not in answer.text
+        allow("true")
+        assert (await ben.post("/v1/events", json=body)).json()["known"] == 30
+        assert (await admin.get("/dashboard")).status_code == 200
+    assert sums(service.engine) == local_sums(said, user=service.team.user_of("ben"))
+    await service.team.close()
+    administrator.dispose()
+
+
 class Process:
     """`codecompose-ls serve` as a process of its own, with the team's database and no model."""
 
