@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 from bisect import bisect_left
 from collections import defaultdict
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from codecompose_ls.evaluation.projects import Project
+from codecompose_ls.evaluation.randomness import generator
 from codecompose_ls.languages import TRIGGER_CHARACTERS, language_of
 from codecompose_ls.tuning.filters import is_generated, is_minified
 
@@ -144,7 +144,7 @@ def draw(sources: Sequence[Source], *, cases: int, per_file: int = 3, seed: int 
 def _lane(source: Source, kind: Kind, hidden: Hidden, *, per_file: int, seed: int) -> Iterator[Case]:
     """Yield the cases of one kind in one project, file after file, until every file has given its share."""
     files, name = list(source.files), source.asked.name
-    random.Random(f"{seed} {name} {kind.value}").shuffle(files)
+    generator(seed, name, kind.value).shuffle(files)
     for turn in range(per_file):
         for path in files:
             lines = hidden[name, path]
@@ -161,7 +161,7 @@ def _case(source: Source, path: str, kind: Kind, lines: set[int], *, seed: str) 
     places = [place for place in source.places(path, text, kind) if place[1] not in lines]
     if not places or not is_written(path, text):
         return
-    cursor, end = random.Random(f"{seed} {source.asked.name} {path} {kind.value}").choice(places)
+    cursor, end = generator(seed, source.asked.name, path, kind.value).choice(places)
     lines.add(end)
     visible, hidden = hide(text, cursor, end)
     yield Case(source.workspace, path, language_of(path) or "", kind, visible, cursor, hidden)

@@ -31,7 +31,7 @@ class Project:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of the names and contents of its files."""
-        digest = hashlib.sha256(self.name.encode())
+        digest = hashlib.sha256(self.name.encode(errors="surrogateescape"))
         for path in self.files:
             try:
                 content = (self.root / path).read_bytes()

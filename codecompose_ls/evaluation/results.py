@@ -128,7 +128,9 @@ class Results:
         path = folder / FILE
         try:
             with atomic_file(path) as partial:
-                partial.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                text = json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
+                # A folder's name may be no text that UTF-8 knows.
+                partial.write_text(text, encoding="utf-8", errors="replace")
         except OSError as error:
             raise InputError(f"{path}: the results cannot be written ({error.strerror})") from error
         return path

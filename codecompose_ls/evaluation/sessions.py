@@ -14,6 +14,7 @@ from pathlib import Path
 from codecompose_ls.evaluation.hidden_lines import Case, Edit, Kind, cursors, hide, is_written
 from codecompose_ls.evaluation.history import find_commit, is_new, stripped_lines
 from codecompose_ls.evaluation.projects import Project, find_roots, names, project_at
+from codecompose_ls.evaluation.randomness import generator
 from codecompose_ls.index.files import Admission
 from codecompose_ls.index.repository import Hunk, Repository
 from codecompose_ls.languages import language_of
@@ -53,11 +54,11 @@ def _lane(repository: Repository, since: str, *, name: str, language: str | None
     """Yield the cases of one commit after the other, in a random order."""
     head = repository.commit("HEAD")
     commits = repository.changes(find_commit(repository, since, head=head), head)
-    random.Random(f"{seed} {name}").shuffle(commits)
+    generator(seed, name).shuffle(commits)
     for commit in commits:
         change = _change(repository, commit, name=name, language=language)
         if change is not None:
-            rng = random.Random(f"{seed} {name} {commit}")
+            rng = generator(seed, name, commit)
             found = [case for kind in Kind if (case := change.draw(kind, rng))]
             if found:
                 yield found

@@ -127,8 +127,8 @@ class Encoder:
         self.begin: list[int] = [self.sentinels[first]] if first in BEGINS else []
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of `text`; no special token among them."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        """Return the ids of `text`; no special token among them. What is no text, as in a path, becomes `?`."""
+        ids: list[int] = self.tokenizer.encode(text.encode(errors="replace").decode(), add_special_tokens=False).ids
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

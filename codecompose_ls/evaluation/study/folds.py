@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.projects import Project
+from codecompose_ls.evaluation.randomness import generator
 from codecompose_ls.languages import language_of
 from codecompose_ls.tuning.corpus import Document
 from codecompose_ls.tuning.duplicates import DuplicateIndex, signature
@@ -61,7 +61,7 @@ def split(project: Project, *, folds: int, seed: int = 0) -> Folds:
     documents, dropped = _documents(project)
     if len(documents) < folds:
         raise InputError(f"{project.root}: {len(documents)} files are left to learn from, too few for {folds} folds")
-    random.Random(f"{seed} {project.name}").shuffle(documents)
+    generator(seed, project.name).shuffle(documents)
     parts: list[list[Document]] = [[] for _ in range(folds)]
     for document in documents:
         min(parts, key=_characters).append(document)

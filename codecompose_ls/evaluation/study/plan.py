@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import ceil
@@ -12,6 +11,7 @@ from typing import Any
 from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.hidden_lines import Case, Kind, Source, draw
 from codecompose_ls.evaluation.projects import find_projects, project_at
+from codecompose_ls.evaluation.randomness import generator
 from codecompose_ls.evaluation.study.cell import ALL_PROJECTS, BASE, Cell, Part
 from codecompose_ls.evaluation.study.folds import Folds, Roles, split
 from codecompose_ls.evaluation.study.journal import Task
@@ -240,7 +240,7 @@ class _Counter:
             return tuple(documents)
         kept: list[Document] = []
         left = tokens
-        for document in random.Random(seed).sample(list(documents), len(documents)):
+        for document in generator(seed).sample(list(documents), len(documents)):
             ends = [end for _, end in self._tokenizer.encode(document.text, add_special_tokens=False).offsets]
             if len(ends) >= left:
                 end = document.text.rfind("\n", 0, ends[left - 1]) + 1

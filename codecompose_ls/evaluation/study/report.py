@@ -29,12 +29,12 @@ def save(study: Study, folder: Path) -> list[Path]:
         for name in (TABLES, FIGURES):
             (folder / name).mkdir(exist_ok=True)
         for table in found:
-            (folder / TABLES / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
-            (folder / TABLES / f"{table.name}.md").write_text(table.markdown(), encoding="utf-8")
+            (folder / TABLES / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8", errors="replace")
+            (folder / TABLES / f"{table.name}.md").write_text(table.markdown(), encoding="utf-8", errors="replace")
         for figure in drawn:
-            (folder / FIGURES / f"{figure.name}.svg").write_text(standalone(figure), encoding="utf-8")
+            (folder / FIGURES / f"{figure.name}.svg").write_text(standalone(figure), encoding="utf-8", errors="replace")
         text = "\n".join(("# A study of personalised models\n", *map(Table.markdown, found)))
-        together.write_text(text, encoding="utf-8")
+        together.write_text(text, encoding="utf-8", errors="replace")
         page.write_text(render(study, found, drawn), encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"{folder}: the study cannot be written ({error.strerror})") from error

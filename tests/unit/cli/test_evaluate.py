@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,16 @@ def test_a_wrong_request_costs_one_line(arguments: list[str], message: str, caps
     assert main(["evaluate", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
+def test_odd_names_are_names_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    for number, name in enumerate((b"caf\xe9.py", b"new\nline.py", b"-rf.py", b'quote".py', "größe.py".encode())):
+        with open(folder + b"/" + name, "w") as file:
+            file.write("".join(f"value_{number}_{line} = compute({line}, scale=2)\n" for line in range(8)))
+    output = tmp_path / "report"
+    assert main(["evaluate", os.fsdecode(folder), "--no-model", "--per-file", "2", "--output", str(output)]) == 0
+    assert len(Results.load(output).outcomes) == 10
+    assert (output / "report.html").stat().st_size

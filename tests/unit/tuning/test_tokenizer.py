@@ -109,3 +109,7 @@ def test_characters_per_token_are_counted_by_language(encoder: Encoder, corpus: 
     rates = characters_per_token(encoder, corpus.documents)
     assert rates.keys() == {"python", "typescript"}
     assert all(1 < rate < 10 for rate in rates.values())
+
+
+def test_a_path_that_is_no_text_has_a_header_too(encoder: Encoder) -> None:
+    assert encoder.header("python", "caf\udce9.py") == encoder.header("python", "caf?.py")
