@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -49,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.parse_args(arguments)
         parser.print_help()
         return 0
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # A path may hold what the terminal's encoding has no character for: that is no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _run(arguments[0], arguments[1:])
         # Now, not at exit, where nobody would catch what goes wrong.

@@ -1,6 +1,7 @@
 """The command line: help of every command, bad input in one line, and the commands that need no model."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -271,3 +272,12 @@ def test_a_full_disk_costs_one_line() -> None:
     assert answer.returncode == 2
     (line,) = answer.stderr.splitlines()
     assert line == "codecompose-ls: No space left on device; mend that and try again"
+
+
+def test_a_path_that_the_terminal_cannot_write_is_printed_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "größe").mkdir()
+    command = [sys.executable, "-m", "codecompose_ls", "models", "promote", "base", "--workspace", "größe"]
+    environment = os.environ | {"CODECOMPOSE_DATA": str(tmp_path / "data"), "PYTHONIOENCODING": "ascii"}
+    answer = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert r"gr\xf6\xdfe" in answer.stdout
