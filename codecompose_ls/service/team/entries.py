@@ -1,4 +1,5 @@
-"""Entries: enters a person's events into the team's database by the ledger's arithmetic, and forgets the oldest."""
+"""Entries: enters a person's events into the team's database by the ledger's arithmetic, forgets the oldest, and erases
+a person."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, delete, insert, select, tuple_
 
 from codecompose_ls.service.team.closing import keep_open, reopen
-from codecompose_ls.service.team.database import bucket, events, lock, now, session, suggestion, total
+from codecompose_ls.service.team.database import bucket, events, feedback, lock, now, person, session, suggestion, total
 from codecompose_ls.telemetry.events import Event, Kind, Position
 from codecompose_ls.telemetry.ledger import Change, Counters, Key, State, apply, suggestions_of, without_position
 
@@ -49,6 +50,22 @@ def forget(engine: Engine, *, at: float) -> None:
         connection.execute(delete(events).where(events.c.received < at - KEEP_DAYS * 86_400))
         connection.execute(delete(suggestion).where(suggestion.c.received < at - STATE_DAYS * 86_400))
         connection.execute(delete(session).where(session.c.until < at))
+
+
+def erase(engine: Engine, user: str) -> int:
+    """Delete all that is there of a person, figures included; return how many events and comments that was."""
+    with engine.begin() as connection:
+        keep_open(connection)
+        lock(connection, user)
+        days = connection.scalars(select(total.c.day).where(total.c.user == user).distinct()).all()
+        count = sum(
+            connection.execute(delete(table).where(table.c.user == user)).rowcount for table in (events, feedback)
+        )
+        for table in (suggestion, bucket, total):
+            connection.execute(delete(table).where(table.c.user == user))
+        connection.execute(delete(person).where(person.c.id == user))
+        reopen(connection, days)
+    return count
 
 
 def _states(connection: Connection, user: str, ids: Iterable[str]) -> dict[str, State]:

@@ -1,4 +1,7 @@
-"""People: the figures by person, as CSV, for admins alone."""
+"""People: the figures by person, as CSV, for admins alone; and everything of a person deleted, by an admin or by them.
+
+DELETE /v1/people/NAME  ->  {"deleted": 1234}, events and comments; their figures are gone from all sums
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,12 @@ from codecompose_ls.service.access import Tokens
 from codecompose_ls.service.dashboard.router import today
 from codecompose_ls.service.dashboard.source import Source
 from codecompose_ls.service.faults import Fault
+from codecompose_ls.service.team.database import answering
 from codecompose_ls.telemetry.ledger import Bucket
 from codecompose_ls.telemetry.metrics import breakdown
 from codecompose_ls.telemetry.rollup import rolled_up
 
-PATH = "/people.csv"
+PATH, PEOPLE = "/people.csv", "/v1/people"
 #: The last so many days, if nobody says otherwise.
 DAYS, MOST_DAYS = 28, 3_650
 _AT_ONCE = 31
@@ -27,9 +31,16 @@ _FIGURES = (
 )  # fmt: skip
 
 
-def router(source: Source, tokens: Tokens, user_of: Callable[[str], str]) -> APIRouter:
-    """Return the table of everyone in a source; who has no token any more goes by their id."""
+def router(source: Source, tokens: Tokens, user_of: Callable[[str], str], *, erase: Callable[[str], int]) -> APIRouter:
+    """Return the table of everyone in a source, and the way out; who has no token any more goes by their id."""
     routes = APIRouter()
+
+    @routes.delete(PEOPLE + "/{name}")
+    def leave(request: Request, name: str) -> dict[str, int]:
+        if name != request.state.person.name:
+            check_admin(request)
+        with answering():
+            return {"deleted": sum(erase(user) for user in (user_of(name), name))}
 
     @routes.get(PATH)
     def people(request: Request, days: int = DAYS) -> Response:

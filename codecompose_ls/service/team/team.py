@@ -84,7 +84,9 @@ class Team:
             login.router(self.sessions, home=DASHBOARD),
             feedback.router(self.engine, self.user_of),
             comments.router(feedback.TeamBook(self.engine), check=people.check_admin),
-            people.router(TeamSource(self.engine), self._tokens, self.user_of),
+            people.router(
+                TeamSource(self.engine), self._tokens, self.user_of, erase=partial(entries.erase, self.engine)
+            ),
             self._prometheus.router(),
             dashboard.router(
                 self._source, record=self._record, smallest_group=self._group, links=_links, logout=LOGOUT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import re
+from datetime import date
 from html import unescape
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from codecompose_ls.service.access import Tokens
-from codecompose_ls.service.team import database
+from codecompose_ls.service.team import closing, database
 from codecompose_ls.service.team.login import COOKIE, KEEP_S, DatabaseSessions
 from tests.sessions import session
 from tests.unit.service.team import PEOPLE, Service, token
@@ -141,6 +142,27 @@ async def test_only_admins_see_people(service: Service) -> None:
         everything = (await ben.get(f"/dashboard{EVER}")).text + (await ben.get("/metrics")).text
     for name in ("ben", "cho"):
         assert not re.search(rf"\b{name}\b", everything) and service.team.user_of(name) not in everything
+
+
+async def test_a_person_is_erased_by_themselves_or_an_admin(service: Service) -> None:
+    await fill(service, "ben", "cho", "dee")
+    async with service.client("ben") as ben, service.client("ann") as ann:
+        await ben.post("/v1/feedback", json={"id": "b" * 32, "rating": "up", "comment": "mine"})
+        closing.close_days(service.engine, today=date(2100, 1, 1))
+        before = shown(await ann.get(f"/dashboard/csv/overview.csv{EVER}"))
+        assert (await ben.delete("/v1/people/cho")).status_code == 403
+        assert (await ben.delete("/v1/people/ben")).json()["deleted"] > 1
+        # Whoever has no token any more goes by the id in the table of people.
+        assert (await ann.delete(f"/v1/people/{service.team.user_of('dee')}")).json()["deleted"] > 0
+        assert (await ann.delete("/v1/people/nobody")).json() == {"deleted": 0}
+        assert 0 < shown(await ann.get(f"/dashboard/csv/overview.csv{EVER}")) < before
+        assert {row["person"] for row in rows(await ann.get("/people.csv?days=3650"))} == {"cho"}
+        assert "mine" not in (await ann.get("/feedback")).text
+    # The sums of closed days that they were in are made anew with the next ones.
+    closing.close_days(service.engine, today=date(2100, 1, 1))
+    with service.engine.connect() as connection:
+        text = str([connection.execute(table.select()).all() for table in database.metadata.tables.values()])
+    assert service.team.user_of("ben") not in text and service.team.user_of("cho") in text
 
 
 def rows(answer: httpx.Response) -> list[dict[str, str]]:
