@@ -76,10 +76,14 @@ async def _check(asked: RemoteBackend | RemoteChat, pieces: AsyncGenerator[Piece
     if asked.client.sends_key and asked.client.url.startswith("http:") and not is_loopback(asked.client.url):
         return Checkup(False, f"{detail}; the API key travels unencrypted", f"set '{setting}_url' to an https address")
     if asked.asked_model and names and not wanted & set(names):
-        return Checkup(
-            False, f"{detail}, but it does not list the model", f"set '{setting}_model' to {' or '.join(names[:5])}"
-        )
+        listed = " or ".join(map(_shown, names[:5]))
+        return Checkup(False, f"{detail}, but it does not list the model", f"set '{setting}_model' to {listed}")
     return Checkup(True, f"{detail}, {'lists the model' if asked.asked_model and names else 'lists no models'}")
+
+
+def _shown(name: str) -> str:
+    """Return a name that a server says as a terminal may show it."""
+    return "".join(character for character in name[:80] if character.isprintable())
 
 
 async def _listed(asked: RemoteBackend | RemoteChat) -> tuple[float, list[str]]:

@@ -36,6 +36,12 @@ async def test_a_model_that_is_not_listed(server: HttpServer) -> None:
     assert found.mend == "set 'backend_model' to tiny"
 
 
+async def test_the_names_that_a_server_lists_are_shown_as_text(server: HttpServer) -> None:
+    server.listing = whole({"data": [{"id": "\x1b]0;title\x07small"}, {"id": "x" * 1000}]})
+    server.answers.append(openai("0"))
+    assert (await checked(server)).mend == f"set 'backend_model' to ]0;titlesmall or {'x' * 80}"
+
+
 async def test_a_server_that_lists_nothing(server: HttpServer) -> None:
     server.listing = whole({}, status=404)
     server.answers.append(openai("0"))
