@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 HELP = "measure how well hidden lines, or those that a repository's history added, are completed"
 #: `evaluation.humaneval.Split`, which is too much to import for a --help.
 _SPLITS = ("single-line", "multi-line", "random-span", "random-span-light")
+#: Options that a benchmark has no use for, and what they are where they are not given.
+_FOR_FOLDERS = dict.fromkeys(("each", "sessions", "no_model", "floor", "no_suffix"), False) | {
+    "since": None,
+    "language": None,
+    "arms": "full",
+    "trigger": "invoked",
+}
 EXAMPLE = "codecompose-ls evaluate . --since 6m --arms floor,full,no-suffix --output report"
 
 
@@ -115,9 +122,13 @@ def _check(args: argparse.Namespace) -> None:
 
     if (args.cases is not None and args.cases < 1) or args.per_file < 1:
         raise InputError("--cases and --per-file must be at least 1")
-    if args.benchmark and args.folders:
-        raise InputError(f"--benchmark takes its tasks from --data, not from {args.folders[0]}")
-    if not args.benchmark:
+    if args.benchmark:
+        if args.folders:
+            raise InputError(f"--benchmark takes its tasks from --data, not from {args.folders[0]}")
+        for name, default in _FOR_FOLDERS.items():
+            if getattr(args, name) != default:
+                raise InputError(f"--{name.replace('_', '-')} is for folders: a --benchmark is asked as it is")
+    else:
         if not args.folders:
             raise InputError("name the folder of a project, or a --benchmark")
         check_folders(args.folders)

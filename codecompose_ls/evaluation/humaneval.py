@@ -81,6 +81,8 @@ def load(folder: Path, split: Split, *, cases: int | None = None, seed: int = 0)
             tasks = [_task(json.loads(line), split) for line in lines if line.strip()]
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: no tasks of HumanEval-Infilling ({error}); {ORIGIN}") from error
+    if not tasks:
+        raise InputError(f"{path}: no tasks of HumanEval-Infilling are in it; {ORIGIN}")
     if cases is None or cases >= len(tasks):
         return tasks
     return [tasks[place] for place in sorted(random.Random(seed).sample(range(len(tasks)), cases))]

@@ -192,6 +192,8 @@ def test_code_is_run_only_when_asked_for_and_said_so(
         (["--benchmark", "humaneval-infilling"], "openai/human-eval-infilling"),
         (["--benchmark", "humaneval-infilling", "--data", "nowhere"], "openai/human-eval-infilling"),
         (["--benchmark", "humaneval-infilling", "somewhere"], "not from somewhere"),
+        (["--benchmark", "humaneval-infilling", "--data", ".", "--since", "90d"], "--since is for folders"),
+        (["--benchmark", "humaneval-infilling", "--data", ".", "--no-suffix"], "--no-suffix is for folders"),
         ([".", "--run-code"], "are for a --benchmark"),
         ([".", "--cases", "0"], "at least 1"),
     ],

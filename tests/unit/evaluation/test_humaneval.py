@@ -76,7 +76,7 @@ def test_tasks_that_are_not_there_are_named_with_their_origin(tmp_path: Path) ->
         load(tmp_path / "nowhere", Split.SINGLE_LINE)
 
 
-@pytest.mark.parametrize("content", ["no gzip", "{", "[1]", "{}"])
+@pytest.mark.parametrize("content", ["no gzip", "", "{", "[1]", "{}"])
 def test_a_damaged_file_costs_one_line(tmp_path: Path, content: str) -> None:
     packed = content.encode() if content == "no gzip" else gzip.compress(content.encode())
     (tmp_path / f"{Split.SINGLE_LINE.file}.gz").write_bytes(packed)
