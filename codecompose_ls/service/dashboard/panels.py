@@ -69,7 +69,7 @@ def models(view: View) -> Panel:
 def groups(view: View) -> Panel:
     by = view.filters.by
     note = {
-        "editor": "Editors under the names that they give themselves.",
+        "editor": "Editors by the name that we know; a client that does not say who it is has none.",
         "position": "Where in its line the cursor was; white space aside. Typing is not counted by position.",
         "cohort": "Groups of the roll-out; users differ, too: the panel of compared arms allows for that.",
     }[by]
