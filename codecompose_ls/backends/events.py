@@ -7,6 +7,7 @@ parser works on bytes and decodes whole lines, so a chunk may end anywhere, in t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -85,9 +86,14 @@ def text_at(value: Any, *path: str | int) -> str:
 
 
 def number_at(value: Any, *path: str | int) -> float:
-    """Return the number at a path; zero where there is none."""
+    """Return the number at a path; zero where there is none that can be reckoned with."""
     found = dig(value, *path)
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else 0.0
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        return 0.0
+    try:
+        return float(found) if math.isfinite(found) else 0.0
+    except OverflowError:  # JSON knows larger numbers than a processor
+        return 0.0
 
 
 def complaint(value: Any) -> str:

@@ -91,11 +91,12 @@ def read_tokens(file: Path | None) -> Tokens | None:
     """
     if file is not None:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            # Windows' Notepad begins a file with a mark.
+            lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise InputError(f"--token-file {file}: cannot be read ({reason})") from error
-        return Tokens(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        return Tokens(line for line in lines if line and not line.startswith("#"))
     variable = os.environ.get(VARIABLE, "").strip()
     return only(variable) if variable else None
 

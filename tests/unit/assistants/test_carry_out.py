@@ -142,9 +142,6 @@ async def test_nothing_is_asked_where_no_code_is_meant(root: Path) -> None:
         await run(task("improve", root, text="\n\n"), ScriptedChat())
 
 
-# Without a chat model
-
-
 # With a server
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codecompose_ls.backends import events as module
-from codecompose_ls.backends.events import ENDED, complaint, dig, events, text_at
+from codecompose_ls.backends.events import ENDED, complaint, dig, events, number_at, parsed, text_at
 from codecompose_ls.errors import BackendError
 
 
@@ -102,3 +102,10 @@ def test_an_answer_of_another_shape_has_nothing_at_a_path() -> None:
     assert dig({"choices": []}, "choices", 0, "text") is None
     assert dig({"choices": {"0": "x"}}, "choices", 0) is None
     assert text_at({"choices": [{"text": 7}]}, "choices", 0, "text") == ""
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "-1" + "0" * 400, "1e999", "NaN", "-Infinity", "true", "[1]"])
+    "number", ["1" + "0" * 400, "-1" + "0" * 400, "1e999", "NaN", "-Infinity", "true", '"1"', "[1]"]
+)
+def test_a_number_that_nobody_can_reckon_with_is_none(number: str) -> None:
+    assert number_at(parsed(f'{{"logprob": {number}}}'), "logprob") == 0.0

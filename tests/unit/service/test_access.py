@@ -107,10 +107,11 @@ def test_tokens_come_from_a_file_or_the_environment(tmp_path: Path, monkeypatch:
     from_environment = read_tokens(None)
     assert from_environment is not None and from_environment.admit("Bearer " + "t" * 20)
     file = tmp_path / "tokens.txt"
-    file.write_text(f"# ann\n{'a' * 20}\n\n  {'b' * 20}  \n")
+    file.write_text(f"\ufeff{'a' * 20}\n# ann\n\n  {'b' * 20}  \n  #{'c' * 20}\n", encoding="utf-8")
     tokens = read_tokens(file)
     assert tokens is not None
     assert [tokens.admit(f"bearer {letter * 20}") for letter in "abt#"] == [True, True, False, False]
+    assert not tokens.admit(f"bearer #{'c' * 20}")
 
 
 @pytest.mark.parametrize(
