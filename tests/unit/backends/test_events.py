@@ -105,7 +105,5 @@ def test_an_answer_of_another_shape_has_nothing_at_a_path() -> None:
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "-1" + "0" * 400, "1e999", "NaN", "-Infinity", "true", "[1]"])
-    "number", ["1" + "0" * 400, "-1" + "0" * 400, "1e999", "NaN", "-Infinity", "true", '"1"', "[1]"]
-)
 def test_a_number_that_nobody_can_reckon_with_is_none(number: str) -> None:
     assert number_at(parsed(f'{{"logprob": {number}}}'), "logprob") == 0.0
