@@ -102,7 +102,11 @@ def run(args: argparse.Namespace) -> int:
     """Draw the cases, ask every predictor, print and keep the figures."""
     _check(args)
     settings = _settings(args)
-    results = _benchmark(args, settings) if args.benchmark else _hidden_lines(args, settings)
+    try:
+        results = _benchmark(args, settings) if args.benchmark else _hidden_lines(args, settings)
+    except KeyboardInterrupt:
+        print("codecompose-ls: what is answered is kept: the same command goes on from here", file=sys.stderr)
+        raise
     if args.output:
         from codecompose_ls.evaluation import html
 

@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codecompose_ls.cli import main
-from codecompose_ls.evaluation.results import Results
+from codecompose_ls.evaluation import runner
+from codecompose_ls.evaluation.results import Outcome, Results
+from codecompose_ls.evaluation.runner import judge as runner_judge
 from tests.models import tiny_model
 
 
@@ -215,3 +218,24 @@ def test_odd_names_are_names_too(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["evaluate", os.fsdecode(folder), "--no-model", "--per-file", "2", "--output", str(output)]) == 0
     assert len(Results.load(output).outcomes) == 10
     assert (output / "report.html").stat().st_size
+
+
+def test_a_run_that_is_stopped_says_how_it_goes_on(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["evaluate", str(folder / "one"), "--no-model", "--cases", "4"]
+    answered = 0
+
+    def judge(*arguments: Any, **options: Any) -> Outcome:
+        nonlocal answered
+        answered += 1
+        if answered == 3:
+            raise KeyboardInterrupt
+        return runner_judge(*arguments, **options)
+
+    monkeypatch.setattr(runner, "judge", judge)
+    assert main(asked) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+    assert main(asked) == 0
+    # The third once more, and those after it.
+    assert answered == 3 + 6
