@@ -105,6 +105,10 @@ class Neovim(Terminal):
         status = self.lua("return require('codecompose').server_status")
         return isinstance(status, dict) and status["kind"] == "Normal" and not status["busy"]
 
+    def is_attached(self) -> bool:
+        """Whether the buffer has its server; one that was read again gets it a moment later."""
+        return bool(self.lua("return #vim.lsp.get_clients({ name = 'codecompose', bufnr = 0 }) == 1"))
+
     def status(self) -> str:
         return str(self.lua("return require('codecompose').status()"))
 
@@ -140,9 +144,13 @@ def running(
         start = [str(nvim.program), "--listen", str(home / "nvim.socket"), file.name]
         environment = environment | user_folders(home)
         with terminal.running(start, home=home, folder=file.parent, environment=environment):
-            if ready:
-                until(nvim.is_ready, "the server to be ready")
-            yield nvim
+            try:
+                if ready:
+                    until(nvim.is_ready, "the server to be ready")
+                yield nvim
+            except AssertionError:
+                print(nvim.screen())  # for whoever looks into a failure
+                raise
 
 
 def install(home: Path, setup: dict[str, object]) -> None:

@@ -40,6 +40,7 @@ def test_thumbs_are_kept_with_the_comment(suite: str, server: Server, file: Path
         nvim.keys("Escape")  # says nothing
         until(lambda: "What was wrong?" not in nvim.screen(), "the question to go")
         nvim.command("edit!")
+        until(nvim.is_attached, "the buffer to have its server again")
         nvim.command("CodeCompose explain")
         until(lambda: "no model was asked" in nvim.panel(), "an explanation")
         nvim.command("CodeCompose feedback down")
