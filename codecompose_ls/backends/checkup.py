@@ -65,6 +65,9 @@ async def _check_local(chat: Chat) -> Checkup:
 
 async def _check(asked: RemoteBackend | RemoteChat, pieces: AsyncGenerator[Piece, None], *, setting: str) -> Checkup:
     try:
+        if isinstance(asked, RemoteChat):
+            # Its first text may take a minute; whether anybody is there at all shows sooner.
+            await asked.look()
         reach_ms, names = await _listed(asked)
         first_ms = await _first_text(pieces)
     except BackendError as error:

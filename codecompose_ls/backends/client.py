@@ -134,10 +134,13 @@ class Client:
 
         Raises `BackendError`.
         """
+        import httpx
+
         try:
             response = await self._get(path, patience, self._clock() + patience.total)
         except Exception as error:
-            failure = self._failures.lifeless()
+            unreached = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            failure = self._failures.broken(error, patience) if unreached else self._failures.lifeless()
             self.notice = str(failure)
             self.circuit.failed()
             raise failure from error

@@ -62,6 +62,13 @@ async def test_a_server_without_one_is_said_to_be_so_and_left_alone_in_the_end(
         await anext(pieces)
 
 
+async def test_one_that_cannot_be_reached_is_said_to_be_so(server: HttpServer, remote: RemoteChat) -> None:
+    await server.stop()
+    with pytest.raises(BackendError, match=r"cannot be reached \(Connection refused\): is it running\?"):
+        await remote.look()
+    await server.start()
+
+
 async def test_looking_does_not_disturb_an_answer(server: HttpServer, remote: RemoteChat) -> None:
     server.answers.append(talk("It ", "doubles."))
     said = []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from codecompose_ls.backends import chat
 from codecompose_ls.backends.checkup import Checkup, check_backend, check_chat
 from codecompose_ls.errors import InputError
 from codecompose_ls.settings import Settings
-from tests.http_server import HttpServer, event, openai, stream, whole
+from tests.http_server import HANG, HttpServer, event, openai, stream, whole
 
 
 def settings(server: HttpServer, model: str = "tiny", **values: str) -> Settings:
@@ -69,6 +72,17 @@ async def test_a_chat_model(server: HttpServer) -> None:
     found = await check_chat(Settings(chat="openai", chat_url=server.url, chat_model="tiny"))
     assert found is not None and found.good
     assert server.asked[-1].path == "/v1/chat/completions"
+
+
+async def test_a_chat_server_that_says_nothing_is_not_waited_for(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "LOOK", replace(chat.LOOK, read=0.05))
+    server.listing = [HANG]
+    found = await check_chat(Settings(chat="openai", chat_url=server.url, chat_model="tiny"))
+    assert found is not None and not found.good
+    assert found.detail.endswith("says nothing and gives no sign of life")
+    assert found.mend == "start the server, or mend the settings 'chat_...'"
 
 
 async def test_what_is_not_named_is_not_asked() -> None:
