@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import codecompose_ls
 from codecompose_ls import folders
+from codecompose_ls.errors import InputError
 from codecompose_ls.evaluation.hidden_lines import Case
 from codecompose_ls.evaluation.journal import JsonLines
 from codecompose_ls.evaluation.study.cell import Asked, Cell, CellResult, Tuning
@@ -70,6 +72,22 @@ class Task:
             "code": self.code,
         }
         return hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@contextmanager
+def held(task: Task) -> Iterator[None]:
+    """Keep a cell from other processes, once they have done with it; raises `InputError`."""
+    from filelock import FileLock
+
+    lock = folders.cache() / "studies" / f"{task.key}.lock"
+    with ExitStack() as stack:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(lock))
+        except OSError as error:
+            mend = "mend that, or set CODECOMPOSE_CACHE to a folder elsewhere"
+            raise InputError(f"{lock} cannot be written ({error.strerror}): {mend}") from error
+        yield
 
 
 class CellJournal:

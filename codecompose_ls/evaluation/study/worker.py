@@ -13,7 +13,7 @@ from codecompose_ls.evaluation import bleu
 from codecompose_ls.evaluation.hidden_lines import Case
 from codecompose_ls.evaluation.metrics import is_exact_match
 from codecompose_ls.evaluation.study.cell import Asked, CellResult, Point, Tuning, hashed
-from codecompose_ls.evaluation.study.journal import CellJournal, Task
+from codecompose_ls.evaluation.study.journal import CellJournal, Task, held
 from codecompose_ls.evaluation.study.matches import identifiers, ranks
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ _TUNING_SHARE = 0.7
 def run_cell(task: Task, *, fresh: bool = False, watch: Watch = lambda done: None) -> CellResult:
     """Return what comes of a cell; what an earlier run has found is not asked again.
 
-    Raises what `tune` raises, and KeyboardInterrupt where tuning was interrupted: the cell goes on from there.
+    A cell that another study is doing is waited for. Raises what `tune` raises, and KeyboardInterrupt where tuning was
+    interrupted: the cell goes on from there.
     """
-    with closing(CellJournal(task, fresh=fresh)) as journal:
+    with held(task), closing(CellJournal(task, fresh=fresh)) as journal:
         if journal.is_complete:
             return journal.result()
         share = 0.0

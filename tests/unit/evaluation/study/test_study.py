@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,14 @@ import pytest
 from codecompose_ls import folders
 from codecompose_ls.cli import main
 from codecompose_ls.errors import InputError
-from codecompose_ls.evaluation.study.cell import Part
+from codecompose_ls.evaluation.hidden_lines import Case
+from codecompose_ls.evaluation.study.answers import Answer
+from codecompose_ls.evaluation.study.cell import Asked, Part
 from codecompose_ls.evaluation.study.execution import run
 from codecompose_ls.evaluation.study.plan import PRESETS, Plan, lay_out, options
 from codecompose_ls.evaluation.study.report import tables
 from codecompose_ls.evaluation.study.results import Study
+from codecompose_ls.evaluation.study.worker import judge, run_cell
 from codecompose_ls.models.model import content_hash
 
 SIZES = {
@@ -200,3 +205,21 @@ def test_a_number_that_makes_no_sense_is_refused_before_anything_is_read(
 ) -> None:
     with pytest.raises(InputError, match=message):
         lay_out(Plan(base=Path(), base_hash="", **option), [Path("nowhere")])
+
+
+def test_two_studies_do_not_do_a_cell_at_once(
+    plan: Plan, projects: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = replace(plan, strategies=(), objectives=(), language_from=None, prompt_tokens=48)
+    task = lay_out(alone, projects[:1]).tasks[0]
+    judged: list[str] = []
+
+    def counted(case: Case, answer: Answer) -> Asked:
+        judged.append(case.id)
+        return judge(case, answer)
+
+    monkeypatch.setattr("codecompose_ls.evaluation.study.worker.judge", counted)
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(run_cell, [task, task])
+    assert first == second
+    assert judged == [case.id for case in task.cases]
