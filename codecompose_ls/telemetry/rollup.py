@@ -14,6 +14,8 @@ from functools import lru_cache
 from codecompose_ls.telemetry import histogram
 from codecompose_ls.telemetry.ledger import Bucket, Key
 
+#: What spans more days than these is shown by the week.
+MOST_DAYS = 92
 #: Milliseconds at which a distribution of latencies is told.
 LIMITS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
@@ -35,6 +37,12 @@ def week(day: str) -> str:
     """Return the Monday of a day's week."""
     found = date.fromisoformat(day)
     return (found - timedelta(days=found.weekday())).isoformat()
+
+
+def span(days: Iterable[str]) -> int:
+    """Return how many days there are from the first of some to the last; 0 for none."""
+    found = sorted(days)
+    return (date.fromisoformat(found[-1]) - date.fromisoformat(found[0])).days + 1 if found else 0
 
 
 def users(buckets: Iterable[Bucket], *, by: str, group: Callable[[str], str] = str) -> dict[str, int]:

@@ -16,7 +16,8 @@ class Source(Protocol):
     """Gives the buckets from the day `since` to before the day `until` (UTC); None leaves that side open.
 
     They need not tell positions apart without `tell_positions`. The page narrows them itself, since its menus list what
-    there is in these days. May raise `CodeComposeError`.
+    there is in these days. Where they span more than `rollup.MOST_DAYS` a whole week may be under its Monday. May raise
+    `CodeComposeError`.
     """
 
     def __call__(self, *, since: date | None, until: date | None, tell_positions: bool = False) -> list[Bucket]: ...

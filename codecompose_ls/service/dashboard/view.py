@@ -10,10 +10,7 @@ from codecompose_ls.rollout.record import Entry
 from codecompose_ls.service.dashboard.filters import DIMENSIONS, Filters
 from codecompose_ls.telemetry.ledger import Bucket
 from codecompose_ls.telemetry.metrics import Metrics, breakdown, metrics
-from codecompose_ls.telemetry.rollup import answered_within, rolled_up, users, week
-
-#: More days than these are shown by the week.
-_MOST_DAYS = 92
+from codecompose_ls.telemetry.rollup import MOST_DAYS, answered_within, rolled_up, span, users, week
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class View:
 
     @cached_property
     def is_weekly(self) -> bool:
-        return len({bucket.key.day for bucket in self._admitted}) > _MOST_DAYS
+        return span({bucket.key.day for bucket in self.buckets}) > MOST_DAYS
 
     @cached_property
     def over_time(self) -> dict[str, Metrics]:

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, true
 
-from codecompose_ls.service.team.closing import CLOSED, KEY, closed
+from codecompose_ls.service.team.closing import CLOSED, KEY, WEEKS, closed
 from codecompose_ls.service.team.database import answering, bucket, reading, total
 from codecompose_ls.telemetry.ledger import Bucket, Key
+from codecompose_ls.telemetry.rollup import MOST_DAYS, span
 
 
 @dataclass(frozen=True, slots=True)
 class TeamSource:
     """Implements the dashboard's `Source` with the team's database.
 
-    Without `tell_people` the buckets of days that are closed are of everyone together.
+    Without `tell_people` the buckets of closed days are of everyone together, and where there are many days those of a
+    whole week are under its Monday.
     """
 
     engine: Engine
@@ -32,10 +34,26 @@ class TeamSource:
         with answering(), reading(self.engine) as connection:
             if self.tell_people:
                 return _of_each(connection, table, _days(table, since, until))
-            known, together = closed(connection), CLOSED[table]
-            # Open days first: what is closed in between is read twice by nobody, since `known` stays.
+            known, day = closed(connection), CLOSED[table]
             found = _of_each(connection, table, known.lacks(table.c.day) & _days(table, since, until))
-            return found + _of_all(connection, together, known.has(together.c.day) & _days(together, since, until))
+            is_wanted = known.has(day.c.day) & _days(day, since, until)
+            if _is_long(connection, since, until):
+                weeks, week = known.weeks(_day(since), _day(until or date.max)), WEEKS[day]
+                found += _of_all(connection, week, weeks.have(week.c.day))
+                is_wanted &= weeks.lack(day.c.day)
+            return found + _of_all(connection, day, is_wanted)
+
+
+def _day(day: date | None) -> str:
+    return day.isoformat() if day else ""
+
+
+def _is_long(connection: Connection, since: date | None, until: date | None) -> bool:
+    """Tell whether what there is of these days is shown by the week whatever is left out of its first and last one."""
+    ends = connection.execute(
+        select(func.min(total.c.day), func.max(total.c.day)).where(_days(total, since, until))
+    ).one()
+    return ends[0] is not None and span(ends) > MOST_DAYS + 7
 
 
 def _days(table: Table, since: date | None, until: date | None) -> ColumnElement[bool]:

@@ -8,20 +8,32 @@ day is being closed nobody enters anything.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, delete, func, insert, select, text
 
-from codecompose_ls.service.team.database import bucket, closed_bucket, closed_total, reopened, setting, total
+from codecompose_ls.service.team.database import (
+    bucket,
+    closed_bucket,
+    closed_bucket_week,
+    closed_total,
+    closed_total_week,
+    reopened,
+    setting,
+    total,
+)
 from codecompose_ls.telemetry.ledger import Key
+from codecompose_ls.telemetry.rollup import week
 
 #: By then editors that were offline for a night have told what they had to tell.
 OPEN_DAYS = 3
 #: What each table of sums is closed into.
 CLOSED: dict[Table, Table] = {bucket: closed_bucket, total: closed_total}
+#: And what days are added up into, under the week's Monday.
+WEEKS: dict[Table, Table] = {closed_bucket: closed_bucket_week, closed_total: closed_total_week}
 #: What sums of everyone together are told apart by.
 KEY = tuple(name for name in Key._fields if name != "user")
 
@@ -44,6 +56,36 @@ class Closed:
     def lacks(self, day: Column[str]) -> ColumnElement[bool]:
         """Return the condition that a day is open."""
         return (day >= self.before) | day.in_(sorted(self.but))
+
+    def weeks(self, since: str, until: str) -> Weeks:
+        """Return the whole weeks from one day to before another one that are closed; "" leaves the beginning open."""
+        last = min(until, self.before)
+        return Weeks(monday_from(since) if since else "", week(last) if last else "", {week(day) for day in self.but})
+
+
+@dataclass(frozen=True, slots=True)
+class Weeks:
+    """The weeks from a Monday to before another one, but some."""
+
+    since: str
+    until: str
+    but: Collection[str]
+
+    def have(self, monday: Column[str]) -> ColumnElement[bool]:
+        """Return the condition that a week is among them."""
+        return (monday >= self.since) & (monday < self.until) & monday.not_in(sorted(self.but))
+
+    def lack(self, day: Column[str]) -> ColumnElement[bool]:
+        """Return the condition that a day is in none of them."""
+        left = [
+            (date.fromisoformat(one) + timedelta(days=number)).isoformat() for one in self.but for number in range(7)
+        ]
+        return (day < self.since) | (day >= self.until) | day.in_(sorted(left))
+
+
+def monday_from(day: str) -> str:
+    """Return a day if it is a Monday, or else the next one."""
+    return week((date.fromisoformat(day) + timedelta(days=6)).isoformat())
 
 
 def closed(connection: Connection) -> Closed:
@@ -102,22 +144,38 @@ def _close_next(connection: Connection, until: str) -> bool:
 
 
 def _close(connection: Connection, day: str) -> None:
+    """Add up a day, and its week as far as it is closed."""
+    monday = week(day)
+    sunday = (date.fromisoformat(monday) + timedelta(days=6)).isoformat()
     for table, closed in CLOSED.items():
-        key = [table.c[name] for name in KEY]
-        sums: dict[tuple[str, ...], dict[str, int]] = {}
-        users: dict[tuple[str, ...], set[str]] = {}
-        for *found, user, counters in connection.execute(
-            select(*key, table.c.user, table.c.counters).where(table.c.day == day)
-        ):
-            users.setdefault(tuple(found), set()).add(user)
-            so_far = sums.setdefault(tuple(found), Counter())
-            for name, value in json.loads(counters).items():
-                so_far[name] = so_far.get(name, 0) + value
-        rows = [
-            dict(zip(KEY, key, strict=True))
-            | {"users": json.dumps(sorted(users[key])), "counters": json.dumps(each, separators=(",", ":"))}
-            for key, each in sums.items()
-        ]
-        connection.execute(delete(closed).where(closed.c.day == day))
-        if rows:
-            connection.execute(insert(closed), rows)
+        each = connection.execute(select(*_columns(table), table.c.user, table.c.counters).where(table.c.day == day))
+        _replace(connection, closed, day, (((*key, [user]), counters) for *key, user, counters in each))
+        days = select(*_columns(closed), closed.c.users, closed.c.counters).where(closed.c.day.between(monday, sunday))
+        rows = connection.execute(days)
+        _replace(
+            connection, WEEKS[closed], monday,
+            (((monday, *key, json.loads(users)), counters) for _, *key, users, counters in rows),
+        )  # fmt: skip
+
+
+def _columns(table: Table) -> list[Column[Any]]:
+    return [table.c[name] for name in KEY]
+
+
+def _replace(connection: Connection, table: Table, day: str, told: Iterable[tuple[tuple[Any, ...], str]]) -> None:
+    """Put sums in place of those of a day: of each key with its users, and their counters as JSON."""
+    sums: dict[tuple[str, ...], dict[str, int]] = {}
+    people: dict[tuple[str, ...], set[str]] = {}
+    for (*key, users), counters in told:
+        people.setdefault(tuple(key), set()).update(users)
+        so_far = sums.setdefault(tuple(key), {})
+        for name, value in json.loads(counters).items():
+            so_far[name] = so_far.get(name, 0) + value
+    connection.execute(delete(table).where(table.c.day == day))
+    rows = [
+        dict(zip(KEY, key, strict=True))
+        | {"users": json.dumps(sorted(people[key])), "counters": json.dumps(counters, separators=(",", ":"))}
+        for key, counters in sums.items()
+    ]
+    if rows:
+        connection.execute(insert(table), rows)

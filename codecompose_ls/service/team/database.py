@@ -106,9 +106,10 @@ def _closed_sums(table: str) -> Table:
     )
 
 
-#: Sums of everyone together, of days that are over, with a JSON list of whose they are; and closed days that have
-#: changed since (closing.py).
+#: Sums of everyone together, of days that are over, with a JSON list of whose they are; the same by week, under its
+#: Monday; and closed days that have changed since (closing.py).
 closed_bucket, closed_total = _closed_sums("closed_bucket"), _closed_sums("closed_total")
+closed_bucket_week, closed_total_week = _closed_sums("closed_bucket_week"), _closed_sums("closed_total_week")
 reopened = Table("reopened", metadata, Column("day", Text, primary_key=True))
 #: Who has logged in: hashes of a cookie and of the token that was given for it.
 session = Table(
@@ -160,7 +161,7 @@ def m004_total(connection: Connection) -> None:
 
 
 def m005_closed(connection: Connection) -> None:
-    for table in (closed_bucket, closed_total, reopened):
+    for table in (closed_bucket, closed_total, closed_bucket_week, closed_total_week, reopened):
         table.create(connection, checkfirst=True)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -23,8 +24,9 @@ from codecompose_ls.service.team import database
 from codecompose_ls.service.team.buckets import TeamSource
 from codecompose_ls.service.team.closing import OPEN_DAYS, close_days
 from codecompose_ls.service.team.entries import enter
-from codecompose_ls.telemetry.ledger import Key
-from codecompose_ls.telemetry.rollup import rolled_up, users
+from codecompose_ls.telemetry.events import Event, Kind
+from codecompose_ls.telemetry.ledger import Bucket, Counters, Key
+from codecompose_ls.telemetry.rollup import rolled_up, users, week
 from tests.sessions import NOON, session
 
 TODAY = datetime.fromtimestamp(NOON, timezone.utc).date() + timedelta(days=30)
@@ -48,7 +50,7 @@ def says_the_same(engine: Engine) -> None:
             assert users(together, by=dimension) == users(each, by=dimension)
 
 
-def rolled(buckets: list) -> dict:  # type: ignore[type-arg]
+def rolled(buckets: list[Bucket]) -> dict[Key, Counters]:
     return {bucket.key: +bucket.counters for bucket in rolled_up(buckets, keep=TELLS)}
 
 
@@ -106,13 +108,60 @@ def test_what_comes_late_reopens_its_day_until_it_is_closed_again(engine: Engine
 def test_a_database_of_before_is_closed_at_the_next_start(engine: Engine) -> None:
     enter(engine, "ann", session(random.Random(4), suggestions=5))
     with engine.begin() as connection:
-        for table in (database.closed_bucket, database.closed_total, database.reopened):
-            table.drop(connection)
+        for table in database.metadata.tables.values():
+            if table.name.startswith(("closed_", "reopened")):
+                table.drop(connection)
         connection.execute(delete(database.migration).where(database.migration.c.name == "m005_closed"))
     database.migrate(engine)
     says_the_same(engine)
     close_days(engine, today=TODAY)
     says_the_same(engine)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.integers(0, 250), min_size=1, max_size=12),
+    st.lists(st.integers(0, 250), max_size=2),
+    st.none() | st.integers(-5, 260),
+    st.none() | st.integers(-5, 260),
+    st.integers(-5, 260),
+)
+def test_many_days_are_read_by_the_week_and_come_to_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    days: list[int],
+    late: list[int],
+    since: int | None,
+    until: int | None,
+    closed_on: int,
+) -> None:
+    start = date(2026, 1, 1)
+
+    def day(number: int | None) -> date | None:
+        return None if number is None else start + timedelta(days=number)
+
+    engine = database.connect(f"sqlite:///{tmp_path_factory.mktemp('team') / 'team.sqlite3'}")
+
+    def typed(user: str, number: int) -> None:
+        at = datetime(2026, 1, 1, 12, tzinfo=timezone.utc).timestamp() + number * 86_400
+        event = Event(Kind.TYPED, "python", id=uuid4().hex, at=at, characters=2**number % 1009)
+        enter(engine, user, [event])
+
+    for place, number in enumerate([0, *days, 250]):
+        typed(f"user{place % 3}", number)
+    close_days(engine, today=start + timedelta(days=closed_on))
+    for number in late:
+        typed("late", number)
+    each = TeamSource(engine)(since=day(since), until=day(until))
+    together = TeamSource(engine, tell_people=False)(since=day(since), until=day(until))
+    assert View(together, Filters()).is_weekly == View(each, Filters()).is_weekly
+    group = week if View(together, Filters()).is_weekly else str
+
+    def by_time(buckets: list[Bucket]) -> dict[Key, Counters]:
+        return {bucket.key: bucket.counters for bucket in rolled_up(buckets, keep=("day",), day=group)}
+
+    assert by_time(together) == by_time(each)
+    assert users(together, by="day", group=group) == users(each, by="day", group=group)
+    engine.dispose()
 
 
 @settings(max_examples=15)
