@@ -13,9 +13,9 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from codecompose_ls import __version__
-from codecompose_ls.backends.address import is_loopback
 from codecompose_ls.backends.api_key import ApiKey
 from codecompose_ls.backends.circuit import Circuit
+from codecompose_ls.backends.connection import connection
 from codecompose_ls.backends.events import ANSWER_BYTES, ENDED, Json, complaint, events, parsed
 from codecompose_ls.backends.failures import Busy, Failures, Refused
 from codecompose_ls.backends.request import Patience, Request
@@ -38,7 +38,10 @@ DRAIN_S = 0.05
 
 
 class Client:
-    """Speaks with the server at `url` on one event loop. `transport`, `clock` (seconds) and `sleep` are for tests."""
+    """Speaks with the server at `url` on one event loop. `transport`, `clock` (seconds) and `sleep` are for tests.
+
+    Raises `InputError` as `connection` does.
+    """
 
     def __init__(
         self,
@@ -50,8 +53,6 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        import httpx
-
         self.url, self.sends_key = url, bool(key)
         self.circuit = Circuit(clock)
         #: Why the last request failed, in one line; empty again after a success.
@@ -61,20 +62,13 @@ class Client:
         #: Fields that this server has refused.
         self._refused: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._http = httpx.AsyncClient(
-            headers={
-                "User-Agent": f"codecompose-ls/{__version__}",
-                # What arrives is what is counted: a small answer cannot unfold into a large one.
-                "Accept-Encoding": "identity",
-                **key.headers(),
-            },
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=60),
-            # A proxy has no business between us and this machine.
-            trust_env=not is_loopback(url),
-            # Where nothing is encrypted there are no certificates to read from disk.
-            verify=url.startswith("https:"),
-            transport=transport,
-        )
+        headers = {
+            "User-Agent": f"codecompose-ls/{__version__}",
+            # What arrives is what is counted: a small answer cannot unfold into a large one.
+            "Accept-Encoding": "identity",
+            **key.headers(),
+        }
+        self._http = connection(url, headers, transport=transport)
 
     async def stream(
         self, request: Request, read: Callable[[Json], Piece | None], *, patience: Patience | None = None

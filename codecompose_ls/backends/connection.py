@@ -1,0 +1,52 @@
+"""An HTTP client as the environment wants it: proxies and certificates, or one clear line on what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from codecompose_ls.backends.address import is_loopback
+from codecompose_ls.errors import InputError
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+
+def connection(
+    url: str, headers: Mapping[str, str], *, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """Return a client for the server at `url`; nothing is sent yet. Redirects are not followed. Raises `InputError`."""
+    import httpx
+
+    certificates = _certificates() if url.startswith("https:") else False
+    try:
+        return httpx.AsyncClient(
+            headers=dict(headers),
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=60),
+            # A proxy has no business between us and this machine.
+            trust_env=not is_loopback(url),
+            # Where nothing is encrypted there are no certificates to read from disk.
+            verify=certificates,
+            transport=transport,
+        )
+    except ImportError as error:
+        raise InputError("the proxy in the environment speaks SOCKS: pip install 'httpx[socks]'") from error
+    except (ValueError, httpx.InvalidURL) as error:
+        # Not in its words: they may hold the proxy's password.
+        raise InputError(
+            "the proxy in the environment cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are like "
+            "http://host:3128, and NO_PROXY is a list of hosts"
+        ) from error
+
+
+def _certificates() -> ssl.SSLContext:
+    """Return what a server's certificate is checked by: the environment's own, or those that come with Python."""
+    import httpx
+
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"SSL_CERT_FILE or SSL_CERT_DIR names no certificates that can be read ({reason})") from error
