@@ -26,6 +26,8 @@ _COLUMNS = {
         Column("coverage", "Coverage", "share"),
     )
 }
+#: Wilson's interval takes suggestions as independent, and those of one person resemble each other.
+_TOO_NARROW = " Across people intervals of shares are too narrow; arms of a roll-out are compared by person."
 _RATE = ("acceptance_rate", "acceptance_rate_low", "acceptance_rate_high")
 _WORTH = ("shown", "accepted", *_RATE, "percent_code_typed", "keystrokes_saved", "characters_retained")
 
@@ -50,6 +52,7 @@ def overview(view: View) -> Panel:
 def over_time(view: View) -> Panel:
     step = "week" if view.is_weekly else "day"
     note = f"By {step}; what became of a suggestion counts on the day it was shown. Bars on the line: 95 % interval."
+    note += _TOO_NARROW if view.is_of_several else ""
     names = ("requested", *_WORTH[:-1], "accepted_characters", "characters_retained")
     rows = tuple((day, *_values(figures, names)) for day, figures in view.over_time.items())
     columns = (Column(step, step.capitalize(), "text"), *(_COLUMNS[name] for name in names))
@@ -193,7 +196,8 @@ def _broken_down(view: View, name: str, title: str, note: str, *, by: str) -> Pa
     rows = tuple((value, *_values(figures, _WORTH)) for value, figures in groups.items())
     columns = (Column(by, by.capitalize(), "text"), *(_COLUMNS[each] for each in _WORTH))
     users = view.users(by)
-    if any(count > 1 for count in users.values()):
+    if view.is_of_several:
+        note += _TOO_NARROW
         columns = (*columns, Column("users", "Users"))
         rows = tuple((*row, users[str(row[0])]) for row in rows)
     return Panel(name, title, note, columns, rows)

@@ -66,6 +66,11 @@ class View:
         return metrics(self._at_once)
 
     @cached_property
+    def is_of_several(self) -> bool:
+        """Whether the figures are of more than one user."""
+        return len({user for bucket in self.narrowed for user in bucket.users}) > 1
+
+    @cached_property
     def is_weekly(self) -> bool:
         return span({bucket.key.day for bucket in self.buckets}) > MOST_DAYS
 

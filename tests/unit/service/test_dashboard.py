@@ -383,6 +383,7 @@ async def test_an_empty_database_says_what_to_do(tmp_path: Path) -> None:
     asking = Asking(app_of(tmp_path / "none.sqlite3"))
     page = await asking.text("/dashboard")
     assert "Nothing was counted in these days" in page and "codecompose-ls doctor" in page
+    assert "telemetry_url" not in page
     assert not (tmp_path / "none.sqlite3").exists()
     for panel in PANELS:
         assert (await asking.text(f"/dashboard/csv/{panel}.csv")).count("\n") == (2 if panel == "overview" else 1)
@@ -480,6 +481,7 @@ async def test_figures_of_too_few_people_are_not_shown(tmp_path: Path) -> None:
         ("python", "12", "2")
     ]
     assert "Figures of fewer than 2 people are not shown" in await asking.text("/dashboard?language=go")
+    assert "Across people intervals of shares are too narrow" in await asking.text("/dashboard")
     assert (await asking.rows("overview", "language=go"))[0]["shown"] == "0"
 
 

@@ -73,6 +73,7 @@ async def test_the_dashboard_leads_to_what_its_reader_may_see(service: Service) 
             page = (await client.get("/dashboard")).text
             assert ('href="/feedback"' in page, 'href="/people.csv"' in page) == (is_admin, is_admin)
             assert '<form method="post" action="/logout">' in page
+            assert "<code>telemetry_url</code> names this service" in page
 
 
 async def test_a_wrong_token_is_told_so(service: Service) -> None:
