@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 
 from codecompose_ls.errors import InputError
@@ -10,7 +10,7 @@ from codecompose_ls.rollout.experiments import Status, handed_out, parse
 from codecompose_ls.rollout.guard_rails import review
 from codecompose_ls.rollout.record import STARTED, Record
 from codecompose_ls.rollout.users import BEFORE, users_of, without_model
-from codecompose_ls.telemetry.ledger import Bucket
+from codecompose_ls.telemetry.ledger import Bucket, Key
 
 
 def look(
@@ -30,9 +30,17 @@ def look(
     for experiment in plan.experiments:
         state = states[experiment.name]
         if state.status is Status.RUNNING:
-            heard = list(buckets(started[experiment.name] - timedelta(days=BEFORE)))
-            old, new = users_of(heard, experiment.name)
+            keys: set[Key] = set()
+            heard = buckets(started[experiment.name] - timedelta(days=BEFORE))
+            old, new = users_of(_noted(heard, keys), experiment.name)
             decision = review(experiment, state, old=old, new=new, today=record.today)
-            record.enter(experiment, state, decision, without_model=without_model(heard, experiment.name))
+            record.enter(experiment, state, decision, without_model=without_model(keys, experiment.name))
             states[experiment.name] = decision.state
     return handed_out(text, states)
+
+
+def _noted(buckets: Iterable[Bucket], keys: set[Key]) -> Iterator[Bucket]:
+    """Pass buckets on, and note which users and cohorts there are."""
+    for bucket in buckets:
+        keys.add(Key("", cohort=bucket.key.cohort, user=bucket.key.user))
+        yield bucket

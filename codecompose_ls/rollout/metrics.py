@@ -22,6 +22,17 @@ class Sums:
     #: Of accepted text, what the latest look found.
     characters_retained: float = 0
 
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.requested + other.requested,
+            self.failed + other.failed,
+            self.answered + other.answered,
+            self.latency_ms + other.latency_ms,
+            self.shown + other.shown,
+            self.accepted + other.accepted,
+            self.characters_retained + other.characters_retained,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class User:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
@@ -11,7 +11,7 @@ from codecompose_ls.rollout.comparison import Users
 from codecompose_ls.rollout.metrics import SLOWEST_MS, Sums, User
 from codecompose_ls.telemetry.events import OUTCOMES
 from codecompose_ls.telemetry.histogram import duration
-from codecompose_ls.telemetry.ledger import Bucket, Counters
+from codecompose_ls.telemetry.ledger import Bucket, Key
 
 #: Days before a user joined that foretell what they do.
 BEFORE = 28
@@ -21,32 +21,33 @@ def users_of(buckets: Iterable[Bucket], experiment: str) -> tuple[Users, Users]:
     """Return the users of the old and of the new arm, from everyone's buckets since `BEFORE` days before the start.
 
     A user is in it from the first day that their events say so. Who was in both arms, by a lost id, is in neither here;
-    nor is what has no user.
+    nor is what has no user. Buckets are taken one by one, since those of months of a large team fill the memory.
     """
-    days: dict[str, dict[str, Counters]] = defaultdict(lambda: defaultdict(Counter))
-    joined: dict[str, dict[str, Counters]] = defaultdict(lambda: defaultdict(Counter))
+    days: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(Sums))
+    since: dict[str, Sums] = defaultdict(Sums)
+    joined: dict[str, str] = {}
     seen: dict[str, set[Arm]] = defaultdict(set)
     for bucket in buckets:
         key, arm = bucket.key, arms(bucket.key.cohort).get(experiment)
         if not key.user:
             continue
-        (days if arm is None else joined)[key.user][key.day].update(bucket.counters)
-        if arm is not None:
+        if arm is None:
+            days[key.user][key.day] += sums(bucket.counters)
+        else:
+            since[key.user] += sums(bucket.counters)
+            joined[key.user] = min(key.day, joined.get(key.user, key.day))
             seen[key.user].add(arm)
     found: dict[Arm, list[User]] = {arm: [] for arm in Arm}
     for user in sorted(seen):
         if len(seen[user]) == 1:
-            since = sum(joined[user].values(), Counter())
-            before = _between(days[user], until=min(joined[user]))
-            found[seen[user].pop()].append(User(sums(since), sums(before)))
+            found[seen[user].pop()].append(User(since[user], _between(days[user], until=joined[user])))
     return Users.of(found[Arm.OLD]), Users.of(found[Arm.NEW])
 
 
-def without_model(buckets: Iterable[Bucket], experiment: str) -> int:
+def without_model(keys: Iterable[Key], experiment: str) -> int:
     """Return how many users were drawn for an experiment and left out, since they never had its model."""
     seen: dict[str, set[bool]] = defaultdict(set)
-    for bucket in buckets:
-        key = bucket.key
+    for key in keys:
         if key.user and experiment in arms(key.cohort):
             seen[key.user].add(False)
         elif key.user and is_missing(key.cohort, experiment):
@@ -72,7 +73,7 @@ def sums(counters: Mapping[str, int]) -> Sums:
     )
 
 
-def _between(days: Mapping[str, Counters], *, until: str) -> Counters:
+def _between(days: Mapping[str, Sums], *, until: str) -> Sums:
     """Add up the days before one, as far back as counts."""
     since = (date.fromisoformat(until) - timedelta(days=BEFORE)).isoformat()
-    return sum((counters for day, counters in days.items() if since <= day < until), Counter())
+    return sum((found for day, found in days.items() if since <= day < until), Sums())

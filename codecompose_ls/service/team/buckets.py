@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, true
 
+from codecompose_ls.service.dashboard.router import today
+from codecompose_ls.service.dashboard.source import Source
 from codecompose_ls.service.team.closing import CLOSED, KEY, WEEKS, closed
 from codecompose_ls.service.team.database import answering, bucket, reading, total
 from codecompose_ls.telemetry.ledger import Bucket, Key
@@ -42,6 +45,14 @@ class TeamSource:
                 found += _of_all(connection, week, weeks.have(week.c.day))
                 is_wanted &= weeks.lack(day.c.day)
             return found + _of_all(connection, day, is_wanted)
+
+
+def by_weeks(source: Source, since: date) -> Iterator[Bucket]:
+    """Yield the buckets from a day on, of a week at a time: those of months of a large team fill the memory."""
+    for first in range(since.toordinal(), today().toordinal() + 1, 7):
+        until = date.fromordinal(first + 7)
+        # The last of them has the days to come, too, of clocks that are ahead.
+        yield from source(since=date.fromordinal(first), until=until if until <= today() else None)
 
 
 def _day(day: date | None) -> str:

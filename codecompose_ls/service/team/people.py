@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from io import StringIO
 
 from fastapi import APIRouter, Request, Response
@@ -16,15 +16,14 @@ from codecompose_ls.service.access import Tokens
 from codecompose_ls.service.dashboard.router import today
 from codecompose_ls.service.dashboard.source import Source
 from codecompose_ls.service.faults import Fault
+from codecompose_ls.service.team.buckets import by_weeks
 from codecompose_ls.service.team.database import answering
-from codecompose_ls.telemetry.ledger import Bucket
 from codecompose_ls.telemetry.metrics import breakdown
 from codecompose_ls.telemetry.rollup import rolled_up
 
 PATH, PEOPLE = "/people.csv", "/v1/people"
 #: The last so many days, if nobody says otherwise.
 DAYS, MOST_DAYS = 28, 3_650
-_AT_ONCE = 31
 
 _FIGURES = (
     "requested", "shown", "accepted", "acceptance_rate", "percent_code_typed", "keystrokes_saved", "characters_retained"
@@ -46,7 +45,7 @@ def router(source: Source, tokens: Tokens, user_of: Callable[[str], str], *, era
     def people(request: Request, days: int = DAYS) -> Response:
         check_admin(request)
         since = today() - timedelta(days=min(max(days, 1), MOST_DAYS) - 1)
-        by_person = breakdown(_by_person(source, since), by="user")
+        by_person = breakdown(rolled_up(by_weeks(source, since), keep=("user",)), by="user")
         names = {user_of(person.name): person.name for person in tokens.people}
         table = StringIO()
         rows = csv.writer(table)
@@ -57,16 +56,6 @@ def router(source: Source, tokens: Tokens, user_of: Callable[[str], str], *, era
         return Response(table.getvalue(), headers=named, media_type="text/csv")
 
     return routes
-
-
-def _by_person(source: Source, since: date) -> list[Bucket]:
-    """Return everyone's sums from a day on, read a month at a time: those of years would fill the memory."""
-    found: list[Bucket] = []
-    for first in range(since.toordinal(), today().toordinal() + 1, _AT_ONCE):
-        until = date.fromordinal(first + _AT_ONCE)
-        is_last = until > today()
-        found += rolled_up(source(since=date.fromordinal(first), until=None if is_last else until), keep=("user",))
-    return found
 
 
 def check_admin(request: Request) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -19,7 +20,7 @@ from codecompose_ls.errors import CodeComposeError, InputError
 from codecompose_ls.rollout.look import look
 from codecompose_ls.rollout.record import Record
 from codecompose_ls.service.faults import Fault
-from codecompose_ls.service.team.buckets import TeamSource
+from codecompose_ls.service.team.buckets import TeamSource, by_weeks
 from codecompose_ls.service.team.database import answering, reading, setting
 from codecompose_ls.service.team.people import check_admin
 
@@ -52,7 +53,7 @@ class RollOut:
         self._record.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._record.with_suffix(".lock")):
             record, source = self._open(self._record), TeamSource(self._engine)
-            decided = look(text, record=record, buckets=lambda day: source(since=day), source=self._file.name)
+            decided = look(text, record=record, buckets=partial(by_weeks, source), source=self._file.name)
             with answering(), self._engine.begin() as connection:
                 connection.execute(delete(setting).where(setting.c.name == _SETTING))
                 connection.execute(insert(setting).values(name=_SETTING, value=decided))
