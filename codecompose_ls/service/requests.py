@@ -12,6 +12,8 @@ from codecompose_ls.types import Context, Opening, Sampling
 
 #: Longest answer, whatever the client asks for.
 MAX_TOKENS = 4096
+#: Below this a temperature leaves nothing but the likeliest token, and dividing by it leaves nothing at all.
+COLDEST = 1e-4
 
 
 def _listed(value: Any) -> Any:
@@ -77,9 +79,10 @@ class Request(BaseModel):
 
     def sampling(self, max_tokens: int) -> Sampling:
         """Return how to pick tokens; a default is OpenAI's, and without a seed no two answers need be alike."""
+        temperature = 1.0 if self.temperature is None else self.temperature
         return Sampling(
             max_tokens=max_tokens,
-            temperature=1.0 if self.temperature is None else self.temperature,
+            temperature=temperature if temperature >= COLDEST else 0.0,
             top_k=self.top_k or 0,
             top_p=1.0 if self.top_p is None else self.top_p,
             seed=secrets.randbits(63) if self.seed is None else self.seed,

@@ -86,6 +86,22 @@ def test_halves_of_characters_are_no_failure(client: httpx.Client) -> None:
         assert client.post("/v1/completions", content=body, headers=JSON).status_code == 200
 
 
+def test_numbers_at_the_end_of_their_range_are_served(client: httpx.Client) -> None:
+    body = {"model": "tiny", "prompt": "def f(", "max_tokens": 8}
+
+    def text(**fields: Any) -> str:
+        response = client.post("/v1/completions", json={**body, **fields})
+        assert response.status_code == 200
+        return str(response.json()["choices"][0]["text"])
+
+    likeliest = text(temperature=0)
+    for temperature in (5e-324, 1e-30, 1e-5):
+        assert text(temperature=temperature) == likeliest
+    assert text(temperature=2, top_p=5e-324) == likeliest
+    assert text(temperature=2, top_k=1) == likeliest
+    assert text(temperature=2, top_k=10**30, seed=2**63 - 1)
+
+
 def test_what_is_refused_is_said_in_our_words(client: httpx.Client) -> None:
     response = client.post("/v1/completions", json={"model": "tiny", "n": 2})
     assert error_of(response)["message"] == "'n': one answer is given to a request; ask again for another"
