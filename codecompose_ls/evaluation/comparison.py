@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from codecompose_ls.backends.local import LocalBackend
+from codecompose_ls.backends import on_disk
 from codecompose_ls.completion.beside import Beside
 from codecompose_ls.completion.pipeline import PATIENCE_MS, Pipeline
 from codecompose_ls.evaluation import bleu
@@ -16,14 +17,12 @@ from codecompose_ls.evaluation.arms import FLOOR, FULL, Arm, NarrowedBackend, ar
 from codecompose_ls.evaluation.floor import Floor
 from codecompose_ls.evaluation.hidden_lines import Case
 from codecompose_ls.evaluation.journal import Journal, key_of
-from codecompose_ls.evaluation.projects import names
 from codecompose_ls.evaluation.results import Outcome
 from codecompose_ls.evaluation.runner import PipelinePredictor, Predictor, run
+from codecompose_ls.evaluation.weights import by_name, content_of
 from codecompose_ls.evaluation.workspaces import Workspaces
 from codecompose_ls.index.prior import prior_of
 from codecompose_ls.index.snippets import snippets_of
-from codecompose_ls.models.model import Model, load_model
-from codecompose_ls.models.registry import resolve
 from codecompose_ls.settings import Settings
 from codecompose_ls.types import Trigger
 
@@ -46,33 +45,31 @@ class Comparison:
     async def run(self) -> list[Outcome]:
         """Return the outcomes, predictor by predictor; raises `InputError`, `ModelError` and `EngineError`."""
         arms = {name: arm_of(name) for name in self.arms if name != FLOOR}
-        models = self._models()
+        models, hashes = self._models(), self.hashes()
         conditions = self._conditions()
         outcomes: list[Outcome] = []
         if FLOOR in self.arms:
             outcomes += await self._ask(Floor(), conditions)
-        for name, model in models.items():
-            outcomes += await self._ask_model(model, name, arms, conditions)
+        for name, folder in models.items():
+            outcomes += await self._ask_model(folder, name, arms, conditions | {"model": hashes[name]})
         return outcomes
 
     def hashes(self) -> dict[str, str]:
         """Return the content hash of each model, by the name it has in the outcomes."""
-        return {name: model.content_hash for name, model in self._models().items()}
+        return {name: content_of(folder) for name, folder in self._models().items()}
 
-    def _models(self) -> dict[str, Model]:
-        """Load what is known of each model; none when the floor alone is asked."""
-        if set(self.arms) <= {FLOOR}:
-            return {}
-        return load_models(self.models)
+    def _models(self) -> dict[str, Path]:
+        """Return the folder of each model; none when the floor alone is asked."""
+        return {} if set(self.arms) <= {FLOOR} else by_name(self.models)
 
     async def _ask_model(
-        self, model: Model, name: str, arms: Mapping[str, Arm], conditions: dict[str, Any]
+        self, folder: Path, name: str, arms: Mapping[str, Arm], conditions: dict[str, Any]
     ) -> list[Outcome]:
-        settings = {"trigger": self.trigger.value, "settings": asdict(self.settings), "model": model.content_hash}
+        settings = {"trigger": self.trigger.value, "settings": asdict(self.settings)}
         outcomes: list[Outcome] = []
         workspaces = Workspaces()
         prior, find = prior_of(workspaces.locate), snippets_of(workspaces.locate)
-        with closing(LocalBackend(model, threads=self.settings.threads, prior_of=prior)) as backend:
+        with closing(on_disk.load(folder, threads=self.settings.threads, prior_of=prior)) as backend:
             for arm_name, arm in arms.items():
                 enter = partial(workspaces.enter, session=arm.session)
                 # A slow machine must not change what is suggested.
@@ -103,9 +100,3 @@ class Comparison:
             "bleu": bleu.signature() if bleu.is_available() else None,
             "keep_code": self.keep_code,
         }
-
-
-def load_models(models: Sequence[str]) -> dict[str, Model]:
-    """Return what is known of each model, a name or a folder, by a short name; raises `ModelError`."""
-    folders = list(dict.fromkeys(resolve(model) for model in models))
-    return {name: load_model(folder) for name, folder in zip(names(folders), folders, strict=True)}

@@ -1,8 +1,8 @@
 """The gate: are tuned weights better than their base on lines that neither has seen? (figures: docs/metrics.md)
 
-Both answer the same cases as the server would: the int8 graph, the pipeline, the index of what is known. Each case is
-put to both at once, so that a gate which runs out of time has asked them the same. Outcomes are journalled: nothing is
-asked twice, nor is the base for every strategy.
+Both answer the same cases as the server would: the int8 graph (torch for architectures that have none), the pipeline,
+the index of what is known. Each case is put to both at once, so that a gate which runs out of time has asked them the
+same. Outcomes are journalled: nothing is asked twice, nor is the base for every strategy.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from codecompose_ls.backends.local import LocalBackend
+from codecompose_ls.backends import on_disk
+from codecompose_ls.backends.backend import Backend
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.evaluation.arms import Arm, NarrowedBackend
 from codecompose_ls.evaluation.head_to_head import HeadToHead, head_to_head
@@ -24,10 +25,10 @@ from codecompose_ls.evaluation.history import stripped_lines, without_twins
 from codecompose_ls.evaluation.journal import Journal, key_of
 from codecompose_ls.evaluation.projects import Project
 from codecompose_ls.evaluation.results import Outcome
-from codecompose_ls.evaluation.runner import PipelinePredictor, ask_one
+from codecompose_ls.evaluation.runner import PipelinePredictor, Scorer, ask_one
+from codecompose_ls.evaluation.weights import content_of
 from codecompose_ls.evaluation.workspaces import Workspaces
 from codecompose_ls.index.prior import prior_of
-from codecompose_ls.models.model import load_model
 from codecompose_ls.settings import Settings
 from codecompose_ls.tuning.replay import GeneralCode
 
@@ -135,6 +136,10 @@ def retention_cases(code: Sequence[GeneralCode], *, most: int = CASES // 2, seed
     return cases
 
 
+class _ScoringBackend(Backend, Scorer, Protocol):
+    """What answers, and says how likely it finds an answer."""
+
+
 class Contest:
     """Two models, loaded to serve; `base` and `tuned` are folders. Raises `ModelError` and `EngineError`."""
 
@@ -142,7 +147,7 @@ class Contest:
         self._settings = settings
         self._stack = ExitStack()
         self._workspaces = Workspaces()
-        self._hashes = [load_model(folder).content_hash for folder in (base, tuned)]
+        self._hashes = [content_of(folder) for folder in (base, tuned)]
         try:
             self._backends = [self._load(folder) for folder in (base, tuned)]
         except BaseException:
@@ -178,12 +183,12 @@ class Contest:
                     break
         return outcomes
 
-    def _load(self, folder: Path) -> LocalBackend:
+    def _load(self, folder: Path) -> _ScoringBackend:
         prior = prior_of(self._workspaces.locate)
-        return self._stack.enter_context(closing(LocalBackend(folder, threads=self._settings.threads, prior_of=prior)))
+        return self._stack.enter_context(closing(on_disk.load(folder, threads=self._settings.threads, prior_of=prior)))
 
     @contextmanager
-    def _predictor(self, backend: LocalBackend, arm: Arm) -> Iterator[PipelinePredictor]:
+    def _predictor(self, backend: _ScoringBackend, arm: Arm) -> Iterator[PipelinePredictor]:
         with closing(Pipeline(NarrowedBackend(backend, arm), self._settings)) as pipeline:
             enter = self._workspaces.enter if arm.index else None
             yield PipelinePredictor(pipeline, name=backend.model, arm=arm, scorer=backend, enter=enter)

@@ -18,15 +18,15 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
+from codecompose_ls.backends import on_disk
 from codecompose_ls.backends.backend import Backend
-from codecompose_ls.backends.local import LocalBackend
 from codecompose_ls.completion.pipeline import Pipeline
 from codecompose_ls.errors import EngineError, InputError
-from codecompose_ls.evaluation.comparison import load_models
 from codecompose_ls.evaluation.journal import Journal, key_of
 from codecompose_ls.evaluation.results import Outcome
 from codecompose_ls.evaluation.runner import ask_each
 from codecompose_ls.evaluation.sandbox import Sandbox
+from codecompose_ls.evaluation.weights import by_name, content_of
 from codecompose_ls.settings import Settings
 from codecompose_ls.types import CompletionRequest, Context, Document, Sampling, Trigger
 
@@ -199,27 +199,27 @@ class Benchmark:
     async def run(self) -> list[Outcome]:
         """Return the outcomes, model by model; raises `InputError`, `ModelError` and `EngineError`."""
         outcomes: list[Outcome] = []
-        for name, model in load_models(self.models).items():
+        for name, folder in by_name(self.models).items():
             conditions = {
                 "benchmark": NAME,
                 "tasks": [asdict(task) for task in self.tasks],
                 "settings": asdict(self._settings()),
                 "predictor": name,
-                "model": model.content_hash,
+                "model": content_of(folder),
                 "runs_code": self.sandbox is not None,
             }
             with (
                 closing(Journal(key_of(conditions), fresh=self.fresh)) as journal,
-                closing(LocalBackend(model, threads=self.settings.threads)) as backend,
+                closing(on_disk.load(folder, threads=self.settings.threads)) as backend,
             ):
                 outcomes += await self._ask(name, backend, journal)
         return outcomes
 
     def hashes(self) -> dict[str, str]:
         """Return the content hash of each model, by the name it has in the outcomes."""
-        return {name: model.content_hash for name, model in load_models(self.models).items()}
+        return {name: content_of(folder) for name, folder in by_name(self.models).items()}
 
-    async def _ask(self, name: str, backend: LocalBackend, journal: Journal) -> list[Outcome]:
+    async def _ask(self, name: str, backend: Backend, journal: Journal) -> list[Outcome]:
         with closing(Pipeline(backend, self._settings())) as pipeline:
             by_line = self.split is Split.SINGLE_LINE
             solver = LineSolver(pipeline, name=name) if by_line else SpanSolver(backend, name=name)

@@ -29,8 +29,8 @@ from codecompose_ls.evaluation.gate import Contest, Verdict, retention_cases, ve
 from codecompose_ls.evaluation.head_to_head import head_to_head
 from codecompose_ls.evaluation.order import Order, base_of
 from codecompose_ls.evaluation.stages import UNFINISHED, Stages, Training, mark, training_of
+from codecompose_ls.evaluation.weights import content_of
 from codecompose_ls.models import registry
-from codecompose_ls.models.model import load_model
 from codecompose_ls.tuning.corpus import PACK_SUFFIX, Corpus, Document, FilterReport, read_pack, write_pack
 from codecompose_ls.tuning.interruption import stopping_on_signals
 from codecompose_ls.tuning.project import ProjectText, split
@@ -261,7 +261,7 @@ class _Job:
             digest.update(f"{document.path}\0{document.text}\0".encode(errors="replace"))
         facts = {
             "folder": str(self.order.folder.resolve()),
-            "base": load_model(self.base).content_hash,
+            "base": content_of(self.base),
             "recipe": asdict(self.order.recipe),
             "minutes": self.order.minutes,
             "replay_from": str(self.order.replay_from and self.order.replay_from.resolve()),

@@ -17,10 +17,9 @@ from typing import IO
 
 from codecompose_ls.errors import ModelError
 from codecompose_ls.models import registry
-from codecompose_ls.models.files import damaged, parse_json, read_json
+from codecompose_ls.models.files import damaged, is_adapter, parse_json, read_json
 from codecompose_ls.models.hugging_face import write
 from codecompose_ls.models.manifest import MANIFEST, Files, copy, is_model_file, model_files
-from codecompose_ls.models.model import load_model
 
 #: As it is, with a manifest; a plain Hugging Face folder, LoRA merged. No GGUF: llama.cpp cuts text into words by rules
 #: that are built into it, and ours are not among them (docs/models.md).
@@ -36,8 +35,8 @@ def export(name: str, destination: Path, *, format: str = "folder") -> None:
     if one.fault:
         raise ModelError(one.fault)
     with _whole(destination) as partial:
-        if format == "hf":
-            write(load_model(one.folder), partial, metadata=one.metadata)
+        if format == "hf" and is_adapter(one.folder):
+            write(one.folder, partial, metadata=one.metadata)
         else:
             manifest = one.folder / MANIFEST
             expected = read_json(manifest)["files"] if manifest.is_file() else None

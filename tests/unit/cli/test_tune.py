@@ -19,12 +19,14 @@ from codecompose_ls.cli.tune import OBJECTIVES, STRATEGIES
 from codecompose_ls.evaluation import gate
 from codecompose_ls.evaluation.order import Order
 from codecompose_ls.evaluation.promotion import Progress, carry_out
-from codecompose_ls.models import registry
+from codecompose_ls.models import registry, transfer
 from codecompose_ls.models.model import load_model
+from codecompose_ls.prompt.templates import QWEN25_CODER
 from codecompose_ls.tuning import objectives
 from codecompose_ls.tuning.tuning_recipe import RATES, TuningRecipe
 from tests.models import tiny_model
 from tests.repositories import Git, module
+from tests.torch_models import reference, torch_model
 
 NOUNS = ("basket", "customer", "delivery", "engine", "folder", "graph", "header", "journal", "kernel", "layer")
 
@@ -205,6 +207,21 @@ def test_a_folder_without_history_gets_an_adapter(
     assert (found["name"], found["project"], found["revision"]) == ("mine", "plain", None)
     assert found["gate"]["measured_at"] == "held-out files"
     assert registry.entry("mine").kind == "lora"
+
+
+def test_a_model_of_another_family_is_tuned_proved_and_exported(shop: Git, general: Path, tmp_path: Path) -> None:
+    registry.add(torch_model(tmp_path / "source", "qwen2", template=QWEN25_CODER), "qwen")
+    asked = replace(order(shop, tmp_path, general, strategy="lora", force=True), base="qwen", name="qwen-lora")
+
+    done = carry_out(asked)
+
+    assert done.verdict is not None and done.verdict.lines.n >= 20
+    entry = registry.entry("qwen-lora")
+    assert (entry.kind, entry.base, entry.fault) == ("lora", "qwen", "")
+    transfer.export("qwen-lora", tmp_path / "merged", format="hf")
+    prompt, base = [7, 8, 9], registry.resolve("qwen")
+    merged = reference(tmp_path / "merged", None, prompt, 5)
+    assert [token for token, _ in merged] == [token for token, _ in reference(base, entry.folder, prompt, 5)]
 
 
 def test_what_is_wrong_is_said_in_one_line(
