@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from codecompose_ls.backends.address import is_loopback
 from codecompose_ls.errors import InputError
@@ -39,6 +40,15 @@ def connection(
             "the proxy in the environment cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are like "
             "http://host:3128, and NO_PROXY is a list of hosts"
         ) from error
+
+
+def goes_by_proxy(url: str) -> bool:
+    """Return whether the environment sends what is for this address to a proxy."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts, proxies = urlsplit(url), getproxies()
+    named = parts.scheme in proxies or "all" in proxies
+    return named and not is_loopback(url) and not proxy_bypass(parts.netloc)
 
 
 def _certificates() -> ssl.SSLContext:

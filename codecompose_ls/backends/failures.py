@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from codecompose_ls.backends.api_key import VARIABLE, ApiKey
+from codecompose_ls.backends.connection import goes_by_proxy
 from codecompose_ls.backends.request import Patience
 from codecompose_ls.errors import BackendError
 
@@ -39,6 +40,7 @@ class Failures:
 
     def __init__(self, url: str, key: ApiKey) -> None:
         self._server, self._key = f"the model server at {url}", key
+        self._url = url
 
     def complaint(self, message: str) -> BackendError:
         """A message of its own in the midst of an answer."""
@@ -84,6 +86,10 @@ class Failures:
             said = f"was not done within {patience.total:g} s"
         elif isinstance(error, httpx.ConnectTimeout):
             said = f"cannot be reached within {patience.connect:g} s"
+        elif isinstance(error, httpx.ProxyError):
+            said = f"cannot be reached: the proxy in the environment says {cause}"
+        elif isinstance(error, httpx.ConnectError) and goes_by_proxy(self._url):
+            said = f"cannot be reached ({cause}): is it running, and the proxy in the environment?"
         elif isinstance(error, httpx.ConnectError):
             said = f"cannot be reached ({cause}): is it running?"
         elif isinstance(error, httpx.PoolTimeout):

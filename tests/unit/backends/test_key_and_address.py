@@ -80,6 +80,26 @@ async def test_a_proxy_is_for_other_machines_alone(
         assert [asked.path for asked in proxy.asked] == ["http://gpu.example:8000/v1/completions"]
 
 
+async def test_a_proxy_that_is_down_or_refuses_is_named(
+    connect: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with HttpServer() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        client = connect("https://gpu.example/v1")
+        proxy.answers.append(whole(b"", status=407))
+        with pytest.raises(BackendError, match="cannot be reached: the proxy in the environment says 407"):
+            await ask(client)
+        assert KEY not in str(proxy.asked)
+        await proxy.stop()
+        with pytest.raises(
+            BackendError, match=r"\(Connection refused\): is it running, and the proxy in the environment\?$"
+        ):
+            await ask(client)
+        await proxy.start()
+
+
 @pytest.mark.parametrize("key", ["sk-one\nsk-two", "sk-\x1b[0m", "sk-schlüssel"])
 def test_a_key_that_no_header_can_carry_is_said_so_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(api_key.VARIABLE, key)
