@@ -82,7 +82,7 @@ class Panel:
         out = StringIO()
         writer = csv.writer(out)
         writer.writerow([column.name for column in self.columns])
-        writer.writerows([_harmless(value) for value in row] for row in self.rows)
+        writer.writerows([harmless(value) for value in row] for row in self.rows)
         return out.getvalue()
 
 
@@ -101,5 +101,6 @@ def _is_bound(column: Column) -> bool:
     return column.name.endswith(("_low", "_high"))
 
 
-def _harmless(value: Value) -> Value:
+def harmless(value: Value) -> Value:
+    """Return a value that no spreadsheet takes for a formula (OWASP, CSV injection)."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -20,6 +20,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from codecompose_ls.service.dashboard.table import harmless
 from codecompose_ls.service.feedback.book import Book
 from codecompose_ls.service.headers import OWN_FILES
 from codecompose_ls.telemetry.feedback import Feedback
@@ -92,13 +93,8 @@ def _csv(found: Iterable[Feedback]) -> str:
     lines.writerow(_COLUMNS)
     for said in found:
         special = {"day": _day(said), "themes": ", ".join(said.themes)}
-        lines.writerow(_inert(special.get(name) or str(getattr(said, name, ""))) for name in _COLUMNS)
+        lines.writerow(harmless(special.get(name) or str(getattr(said, name, ""))) for name in _COLUMNS)
     return text.getvalue()
-
-
-def _inert(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 @cache
