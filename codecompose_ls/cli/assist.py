@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import json
-import os
 import re
-import shutil
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +18,7 @@ from codecompose_ls.languages import language_of
 if TYPE_CHECKING:
     from codecompose_ls.assistants.assistant import Assistant
     from codecompose_ls.assistants.library import Library
-    from codecompose_ls.assistants.outcome import FileEdit, Outcome
+    from codecompose_ls.assistants.outcome import Outcome
     from codecompose_ls.assistants.task import Diagnostic, Task
     from codecompose_ls.backends.chat import Chat
     from codecompose_ls.index.snippets import Find
@@ -115,8 +111,8 @@ def _trust(folder: str | None) -> int:
 
 
 def _assist(args: argparse.Namespace) -> int:
+    from codecompose_ls.assistants.apply import apply
     from codecompose_ls.assistants.library import library
-    from codecompose_ls.assistants.outcome import results
 
     asked = args.where or "."
     path = Path(asked if Path(asked).is_dir() else _parsed(asked)["path"]).expanduser().resolve()
@@ -126,10 +122,7 @@ def _assist(args: argparse.Namespace) -> int:
     task = _task(assistant, asked, root, settings, problem=args.problem, instructions=args.say)
     outcome = asyncio.run(_carried_out(task, settings, stream=not args.json))
     if args.apply:
-        for edit in outcome.edits:
-            _check_unchanged(edit)
-        for path, text in results(outcome.edits).items():
-            _write(path, text)
+        apply(outcome.edits)
     _print(outcome, assistant, root, applied=args.apply and bool(outcome.edits), as_json=args.json)
     return 2 if assistant.edits and not outcome.edits else 0
 
@@ -163,6 +156,8 @@ def _task(
         raise InputError(f"'{assistant.name}' is for {', '.join(assistant.languages)}, not for {language}")
     start, end = _span(match, path, text)
     document = Document(path.as_uri(), path.relative_to(root).as_posix(), language, text, repository=root.name)
+    if "diagnostics" in assistant.needs and not problem:
+        raise InputError(f"'{assistant.name}' is told what a checker reports there: --problem TEXT")
     said: tuple[Diagnostic, ...] = (Diagnostic(start, end, problem),) if problem else ()
     return Task(assistant, document, start, end, said, root, settings.ignore, instructions)
 
@@ -251,37 +246,6 @@ def _find(task: Task, settings: Settings) -> Find | None:
     upkeep.load()
     place = (upkeep.workspace, task.document.path)
     return snippets_of(lambda _: place)
-
-
-def _check_unchanged(edit: FileEdit) -> None:
-    path = edit.path
-    if path.exists() if edit.creates else _bytes(path) != edit.source.encode("utf-8"):
-        raise InputError(f"{path}: has changed meanwhile, so nothing was written")
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a whole file or nothing of it: whatever happens meanwhile, the old one is there."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        partial.write_bytes(text.encode("utf-8"))
-        if path.exists():
-            shutil.copymode(path, partial)
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _print(outcome: Outcome, assistant: Assistant, root: Path, *, applied: bool, as_json: bool) -> None:

@@ -169,6 +169,7 @@ def test_a_range_may_have_columns(root: Path, chatty: Chatty) -> None:
         (["explain", "binary.py:1"], "left alone: binary"),
         (["explain", "latin.py:1"], "cannot be read (not UTF-8)"),
         (["list", "nowhere"], "no such folder"),
+        (["fix-diagnostic", "half.py:1"], "--problem TEXT"),
         (["trust"], "say the project's folder"),
         (["trust", "nowhere"], "no such folder"),
         (["trust", "."], "no assistants to trust"),
