@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codecompose_ls import __version__
+from codecompose_ls.cli import infilling
 from codecompose_ls.errors import InputError
 from codecompose_ls.languages import LANGUAGES
 
@@ -21,20 +18,12 @@ if TYPE_CHECKING:
     from codecompose_ls.evaluation.comparison import Comparison
     from codecompose_ls.evaluation.hidden_lines import Case
     from codecompose_ls.evaluation.history import Replay
-    from codecompose_ls.evaluation.humaneval import Benchmark
     from codecompose_ls.evaluation.results import Results
     from codecompose_ls.settings import Settings
 
 HELP = "measure how well hidden lines, or those that a repository's history added, are completed"
 #: `evaluation.humaneval.Split`, which is too much to import for a --help.
 _SPLITS = ("single-line", "multi-line", "random-span", "random-span-light")
-#: Options that a benchmark has no use for, and what they are where they are not given.
-_FOR_FOLDERS = dict.fromkeys(("each", "sessions", "no_model", "floor", "no_suffix"), False) | {
-    "since": None,
-    "language": None,
-    "arms": "full",
-    "trigger": "invoked",
-}
 EXAMPLE = "codecompose-ls evaluate . --since 6m --arms floor,full,no-suffix --output report"
 
 
@@ -103,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     settings = _settings(args)
     try:
-        results = _benchmark(args, settings) if args.benchmark else _hidden_lines(args, settings)
+        results = infilling.measure(args, settings) if args.benchmark else _hidden_lines(args, settings)
     except KeyboardInterrupt:
         print("codecompose-ls: what is answered is kept: the same command goes on from here", file=sys.stderr)
         raise
@@ -127,11 +116,7 @@ def _check(args: argparse.Namespace) -> None:
     if (args.cases is not None and args.cases < 1) or args.per_file < 1:
         raise InputError("--cases and --per-file must be at least 1")
     if args.benchmark:
-        if args.folders:
-            raise InputError(f"--benchmark takes its tasks from --data, not from {args.folders[0]}")
-        for name, default in _FOR_FOLDERS.items():
-            if getattr(args, name) != default:
-                raise InputError(f"--{name.replace('_', '-')} is for folders: a --benchmark is asked as it is")
+        infilling.check(args)
     else:
         if not args.folders:
             raise InputError("name the folder of a project, or a --benchmark")
@@ -142,70 +127,25 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError("--data and --run-code are for a --benchmark")
 
 
-def _prepare_output(args: argparse.Namespace) -> None:
-    from codecompose_ls.evaluation.output import prepare
-
-    if args.output:
-        prepare(args.output)
-
-
 def _hidden_lines(args: argparse.Namespace, settings: Settings) -> Results:
     from rich.console import Console
 
     from codecompose_ls.evaluation import bleu, report
+    from codecompose_ls.evaluation.output import prepare
+    from codecompose_ls.evaluation.place import place
 
     with Console(file=sys.stderr).status("reading the projects"):
         cases, replays = _cases(args)
         comparison = _comparison(args, settings, cases)
-    _prepare_output(args)
+    if args.output:
+        prepare(args.output)
     for replay in replays:
         print(f"codecompose-ls: {replay}", file=sys.stderr)
     if not bleu.is_available():
         print("codecompose-ls: BLEU is left out: pip install 'codecompose-ls[evaluate]'", file=sys.stderr)
     outcomes = asyncio.run(comparison.run())
     history = {one.source.asked.name: _told(one) for one in replays}
-    return report.results(
-        outcomes, conditions=_conditions(args, settings, comparison) | {"history": history} | _place()
-    )
-
-
-def _benchmark(args: argparse.Namespace, settings: Settings) -> Results:
-    from codecompose_ls.evaluation import report
-
-    benchmark = _tasks(args, settings)
-    _prepare_output(args)
-    if benchmark.sandbox:
-        print("codecompose-ls: programs that a model wrote are run, in a sandbox with limits", file=sys.stderr)
-        for gap in benchmark.sandbox.gaps:
-            print(f"codecompose-ls: its gap: {gap}", file=sys.stderr)
-    outcomes = asyncio.run(benchmark.run())
-    conditions = {
-        "benchmark": args.benchmark,
-        "split": args.split,
-        "cases": len(benchmark.tasks),
-        "seed": args.seed,
-        "run_code": args.run_code,
-        "models": benchmark.hashes(),
-        "version": __version__,
-    }
-    return report.results(outcomes, conditions=conditions | _place())
-
-
-def _tasks(args: argparse.Namespace, settings: Settings) -> Benchmark:
-    from codecompose_ls.evaluation import humaneval
-    from codecompose_ls.evaluation.sandbox import Sandbox
-
-    if args.data is None:
-        raise InputError(f"--benchmark {args.benchmark} needs --data DIR: {humaneval.ORIGIN}")
-    split = humaneval.Split(args.split)
-    return humaneval.Benchmark(
-        split=split,
-        tasks=humaneval.load(args.data, split, cases=args.cases, seed=args.seed),
-        settings=settings,
-        models=args.model or [settings.model],
-        sandbox=Sandbox() if args.run_code else None,
-        fresh=args.fresh,
-    )
+    return report.results(outcomes, conditions=_conditions(args, settings, comparison) | {"history": history} | place())
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -285,14 +225,7 @@ def _conditions(args: argparse.Namespace, settings: Settings, comparison: Compar
         "multi_line": settings.multi_line,
         "max_tokens": settings.max_tokens,
         "bleu": bleu.signature() if bleu.is_available() else None,
-        "version": __version__,
     }
-
-
-def _place() -> dict[str, str]:
-    """Return when and on what a run was made; no name of the machine."""
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return {"date": datetime.now(timezone.utc).date().isoformat(), "machine": machine}
 
 
 def _print(results: Results) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
-from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codecompose_ls import __version__
 from codecompose_ls.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -76,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from codecompose_ls.evaluation.output import prepare
+    from codecompose_ls.evaluation.place import place
     from codecompose_ls.evaluation.study import execution, report
     from codecompose_ls.evaluation.study.plan import lay_out
     from codecompose_ls.evaluation.study.processes import free_memory, workers_for
@@ -91,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     said = f"{len(laid.folds)} projects, {len(laid.tasks)} cells, {workers} at a time"
     print(f"codecompose-ls: {said}", file=sys.stderr)
     try:
-        study = execution.run(laid, workers=workers, fresh=args.fresh, place=_place())
+        study = execution.run(laid, workers=workers, fresh=args.fresh, place=place())
     except KeyboardInterrupt:
         print("codecompose-ls: what is done is kept: the same command goes on from here", file=sys.stderr)
         raise
@@ -125,9 +123,3 @@ def _check_extras() -> None:
         missing = next((package for package in packages if find_spec(package) is None), None)
         if missing is not None:
             raise MissingExtraError(extra, missing)
-
-
-def _place() -> dict[str, str]:
-    """Return when and on what a study was made; no name of the machine."""
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return {"date": datetime.now(timezone.utc).date().isoformat(), "machine": machine, "version": __version__}

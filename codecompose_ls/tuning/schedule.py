@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: The last part of a run, in which the rate falls to FINAL of its peak.
 COOL_DOWN, FINAL = 0.2, 0.02
@@ -26,6 +26,12 @@ class Budget:
         by_time = seconds / (60 * self.minutes) if self.minutes else 0.0
         by_tokens = tokens / self.tokens if self.tokens else 0.0
         return max(by_time, by_tokens)
+
+    def less(self, seconds: float) -> Budget:
+        """Return the budget with so many seconds kept back from its end."""
+        if self.minutes is None:
+            return self
+        return replace(self, minutes=max(self.minutes - seconds / 60, 1e-6))
 
 
 def is_cooling(progress: float) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from codecompose_ls.errors import InputError
-from codecompose_ls.tuning.anatomy import describe
 from codecompose_ls.tuning.base_model import BaseModel
 from codecompose_ls.tuning.checkpoint import load_checkpoint, read_state, save_checkpoint
 from codecompose_ls.tuning.corpus import Document
@@ -22,13 +21,13 @@ from codecompose_ls.tuning.flops import count_flops
 from codecompose_ls.tuning.interruption import stopping_on_signals
 from codecompose_ls.tuning.machine import Machine
 from codecompose_ls.tuning.model_loss import ModelLoss
-from codecompose_ls.tuning.muon import Muon
 from codecompose_ls.tuning.outcome import Measurement, TunedModel, TuningProgress
 from codecompose_ls.tuning.provenance import versions
 from codecompose_ls.tuning.recipe import differences
 from codecompose_ls.tuning.schedule import Budget, decay
-from codecompose_ls.tuning.strategies import ADAPTERS, apply, frequent_words, trained_parameters
+from codecompose_ls.tuning.strategies import apply, frequent_words, trained_parameters
 from codecompose_ls.tuning.tuned_folder import CHECKPOINTS, write_tuned
+from codecompose_ls.tuning.tuning_optimizers import tuning_optimizers
 from codecompose_ls.tuning.tuning_recipe import LEAST_LENGTH, TuningRecipe
 from codecompose_ls.tuning.tuning_rows import Batch, TuningRows
 
@@ -76,7 +75,7 @@ class TuningRun:
         self.loss_of = ModelLoss(self.model)
         self.trained = trained_parameters(self.model)
         self.rate = recipe.rate(base.width, is_own=base.is_own)
-        self.optimizers = _optimizers(base, recipe, machine, self.trained, rate=self.rate)
+        self.optimizers = tuning_optimizers(base, recipe, machine, self.trained, rate=self.rate)
         self._first_epoch = self.rows.epoch(0)
         self.budget_tokens = int(recipe.epochs * sum(batch.size for batch in self._first_epoch))
         self.identity = recipe.identity(
@@ -133,7 +132,7 @@ class TuningRun:
             first = self.tokens
             longest = 0.0
             for batch in self._batches():
-                done = self._done(_less(budget, self._reserve + longest))
+                done = self._done(budget.less(self._reserve + longest))
                 is_due = done >= 1 or done - self._measured_at >= 1 / self.recipe.validations - 1e-9
                 if is_due and self._window:
                     self._measured_at = done
@@ -147,7 +146,7 @@ class TuningRun:
                 loss = self._step(batch, decay(done, warm_up=self.recipe.warm_up, shape=self.recipe.schedule))
                 now = self.now()
                 longest = max(longest, now - began)
-                done = min(1.0, self._done(_less(budget, self._reserve + longest)))
+                done = min(1.0, self._done(budget.less(self._reserve + longest)))
                 speed = (self.tokens - first) / max(1e-9, now - start)
                 watch(TuningProgress(self.step, self.tokens, now, done, loss, self.best_loss, speed))
 
@@ -291,41 +290,6 @@ class TuningRun:
 
     def _stop(self) -> None:
         self.stopped = "interrupted"
-
-
-def _optimizers(
-    base: BaseModel, recipe: TuningRecipe, machine: Machine, trained: Mapping[str, nn.Parameter], *, rate: float
-) -> dict[str, torch.optim.Optimizer]:
-    """Return the optimisers by the names that checkpoints know them by: AdamW, and Muon for what Muon has made.
-
-    A base of ours has learned the matrices inside its blocks by Muon (`tuning.optimizers`), and goes on with it: in
-    half the tokens the loss falls as far. Others were made with AdamW, where Muon gains nothing (Liu et al. 2025, 3.5).
-    """
-    matrices: list[nn.Parameter] = []
-    if base.is_own and recipe.strategy not in ADAPTERS:
-        inside = {name for block in describe(base.network).blocks for name in block.names}
-        matrices = [value for name, value in trained.items() if name in inside and value.dim() == 2]
-    chosen = {id(value) for value in matrices}
-    others = [value for value in trained.values() if id(value) not in chosen]
-    # Matrices decay; norms and biases do not.
-    groups = [
-        {"params": [value for value in others if value.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [value for value in others if value.dim() <= 1], "weight_decay": 0.0},
-    ]
-    optimizers: dict[str, torch.optim.Optimizer] = {
-        "adamw": torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
-    }
-    if matrices:
-        dtype = torch.bfloat16 if machine.precision == "bf16" else torch.float32
-        optimizers["muon"] = Muon(matrices, lr=rate, weight_decay=recipe.weight_decay, dtype=dtype)
-    return optimizers
-
-
-def _less(budget: Budget, seconds: float) -> Budget:
-    """Return the budget with so many seconds kept back from its end."""
-    if budget.minutes is None:
-        return budget
-    return replace(budget, minutes=max(budget.minutes - seconds / 60, 1e-6))
 
 
 def _hash(documents: Sequence[Document]) -> str:

@@ -25,3 +25,10 @@ def test_the_rate_over_a_run() -> None:
 def test_the_cool_down_is_the_last_fifth() -> None:
     assert not is_cooling(0.79)
     assert is_cooling(0.81)
+
+
+def test_time_that_is_kept_back_ends_a_run_earlier() -> None:
+    assert Budget(minutes=2, tokens=7).less(30) == Budget(minutes=1.5, tokens=7)
+    assert Budget(tokens=7).less(30) == Budget(tokens=7)
+    # Never nothing: without minutes there would be no bound.
+    assert Budget(minutes=1).less(90).progress(seconds=0.1, tokens=0) > 1
