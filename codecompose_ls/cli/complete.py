@@ -78,7 +78,7 @@ def read(path: Path, root: Path, ignore: tuple[str, ...]) -> str:
     from codecompose_ls.index.files import Admission
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
     if reason := Admission(root, ignore).refusal(path):
         raise InputError(f"{path}: left alone: {reason}")
     try:

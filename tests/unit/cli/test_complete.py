@@ -45,7 +45,7 @@ def test_text_is_the_suggestion_alone(project: Path, tiny: Path, capsys: pytest.
         ("src/größe.py", "say FILE:LINE:COL"),
         ("src/größe.py:3", "say FILE:LINE:COL"),
         ("src/missing.py:1:1", "no such file"),
-        ("src:1:1", "no such file"),
+        ("src:1:1", "is a folder, not a file"),
         ("src/größe.py:5:1", "the file has lines 1 to 4"),
         ("src/größe.py:0:1", "the file has lines 1 to 4"),
         ("src/größe.py:3:20", "the line has columns 1 to 19"),
