@@ -11,7 +11,7 @@ from codecompose_ls import folders
 from codecompose_ls.errors import InputError, MissingExtraError
 from codecompose_ls.evaluation.projects import check_folders
 from codecompose_ls.evaluation.stages import is_unfinished
-from codecompose_ls.evaluation.weights import content_of
+from codecompose_ls.evaluation.weights import check_fills, content_of
 from codecompose_ls.models import bases, registry
 from codecompose_ls.models.files import is_adapter
 from codecompose_ls.tuning.tuning_recipe import TuningRecipe
@@ -50,6 +50,7 @@ def base_of(order: Order) -> Path:
     if is_adapter(base):
         raise InputError(f"--model {order.base} is an adapter: name the model it was made for")
     content_hash = content_of(base)
+    check_fills(base)
     is_adapted = order.recipe.strategy in ("lora", "prefix")
     if is_adapted and bases.find(content_hash) is None:
         mend = f"codecompose-ls models import {base} first, or take another --strategy"

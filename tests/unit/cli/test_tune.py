@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -245,6 +246,12 @@ def test_what_is_wrong_is_said_in_one_line(
     assert "models import" in complaint(project, "--strategy", "lora", *tiny)
     assert "no revision 'v9'" in complaint(project, "--since", "v9", *tiny)
     assert "nowhere: no such folder" in complaint(project, "--replay-from", str(tmp_path / "nowhere"), *tiny)
+    plain = tiny_model(tmp_path / "plain")
+    (plain / "codecompose.json").unlink()
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(), decoders.ByteLevel()
+    tokenizer.save(str(plain / "tokenizer.json"))
+    assert "does not fill in the middle" in complaint(project, "--model", str(plain))
     assert "is a file; name a folder" in complaint(str(shop.root / f"{NOUNS[0]}.py"), *tiny)
     assert "since '2099-01-01'; name an earlier" in complaint(project, "--since", "2099-01-01", *tiny)
     monkeypatch.setattr("codecompose_ls.evaluation.order._DISK_BYTES", 10**18)
