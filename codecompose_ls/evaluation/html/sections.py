@@ -13,6 +13,7 @@ from codecompose_ls.evaluation.coverage import Point, at_threshold, precision_co
 from codecompose_ls.evaluation.html import charts
 from codecompose_ls.evaluation.html.charts import Curve, Estimate
 from codecompose_ls.evaluation.html.markup import Child, element
+from codecompose_ls.evaluation.html.parts import figure, folded, section
 from codecompose_ls.evaluation.html.tables import (
     bracketed,
     definition_list,
@@ -244,19 +245,6 @@ def _conditions(view: View) -> Element:
         laid_out(heads, rows, texts=5) if rows else None,
         definition_list(conditions),
     )
-
-
-def section(heading: str, *children: Child) -> Element:
-    return element("section", element("h2", heading), *children)
-
-
-def figure(chart: Element, caption: str, table: Element) -> Element:
-    numbers = folded("The figure as a table", table)
-    return element("figure", element("div", chart, class_="wide"), element("figcaption", caption), numbers)
-
-
-def folded(summary: str, table: Element) -> Element:
-    return element("details", element("summary", summary), table)
 
 
 def _legend(view: View, names: Iterable[str]) -> Element:

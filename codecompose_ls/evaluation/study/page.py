@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element
 from codecompose_ls.evaluation.html import charts
 from codecompose_ls.evaluation.html.markup import Child, element
 from codecompose_ls.evaluation.html.page import framed
-from codecompose_ls.evaluation.html.sections import figure as framed_figure
-from codecompose_ls.evaluation.html.sections import section
+from codecompose_ls.evaluation.html.parts import figure as framed_figure
+from codecompose_ls.evaluation.html.parts import section
 from codecompose_ls.evaluation.html.tables import definition_list, laid_out
 from codecompose_ls.evaluation.study.figures import Figure
 from codecompose_ls.evaluation.study.results import Study
