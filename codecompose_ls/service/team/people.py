@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request, Response
 from codecompose_ls.service.access import Tokens
 from codecompose_ls.service.dashboard.router import today
 from codecompose_ls.service.dashboard.source import Source
+from codecompose_ls.service.dashboard.table import harmless
 from codecompose_ls.service.faults import Fault
 from codecompose_ls.service.team.buckets import by_weeks
 from codecompose_ls.service.team.database import answering
@@ -51,7 +52,7 @@ def router(source: Source, tokens: Tokens, user_of: Callable[[str], str], *, era
         rows = csv.writer(table)
         rows.writerow(("person", *_FIGURES))
         for user, figures in by_person.items():
-            rows.writerow((names.get(user, user), *(getattr(figures, name) for name in _FIGURES)))
+            rows.writerow((harmless(names.get(user, user)), *(getattr(figures, name) for name in _FIGURES)))
         named = {"Content-Disposition": 'attachment; filename="people.csv"', "Cache-Control": "no-store"}
         return Response(table.getvalue(), headers=named, media_type="text/csv")
 
