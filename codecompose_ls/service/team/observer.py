@@ -46,6 +46,6 @@ class Observed:
         finally:
             seconds, route = time.perf_counter() - began, getattr(scope.get("route"), "path", "")
             # Methods that HTTP does not know are anybody's to make up.
-            method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
+            method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
             for observer in self._observers:
                 observer.answered(method=method, route=route, status=status, seconds=seconds)
