@@ -44,8 +44,7 @@ def base_folder(adapter: Path, *, name: str = "") -> Path:
 
 def users(base: Path) -> list[str]:
     """Return the names of the adapters that stand on a base of the registry."""
-    adapters = [folder for folder in registered() if is_adapter(folder)]
-    return [folder.name for folder in adapters if find(base_of(read_json(folder / METADATA))[1]) == base]
+    return [adapter.name for adapter, hash in _adapters() if hash and find(hash) == base]
 
 
 def find(hash: str) -> Path | None:
@@ -82,8 +81,10 @@ def keep(base: Path) -> None:
 
 
 def drop_unused() -> None:
-    """Delete copies that no adapter uses any more."""
-    used = {base_of(read_json(folder / METADATA))[1] for folder in registered() if is_adapter(folder)}
+    """Delete copies that no adapter uses any more; none while there is one that does not say what it uses."""
+    used = {hash for _, hash in _adapters()}
+    if None in used:
+        return
     for kept in _kept().iterdir() if _kept().is_dir() else ():
         if kept.name not in used:
             shutil.rmtree(kept)
@@ -97,6 +98,16 @@ def beside() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _adapters() -> Iterator[tuple[Path, str | None]]:
+    """Yield the adapters of the registry, each with its base's content hash; None where it is too damaged to say."""
+    for folder in registered():
+        if is_adapter(folder):
+            try:
+                yield folder, base_of(read_json(folder / METADATA))[1]
+            except ModelError:
+                yield folder, None
 
 
 def _kept() -> Path:

@@ -325,3 +325,13 @@ def test_what_is_no_model_is_named_as_its_user_names_it(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     said = says(registry.add, tmp_path / "nothing", "mine")
     assert said == "'mine' cannot be added: config.json is missing; copy or export it again"
+
+
+def test_a_damaged_adapter_keeps_its_base_and_keeps_nobody_from_removing_others(tmp_path: Path, shipped: Path) -> None:
+    adapter = registry.add(lora(tmp_path / "lora", shipped), "adapter")
+    registry.add(tiny_model(tmp_path / "source", seed=3), "other")
+    (adapter / "codecompose.json").write_text("{")
+    registry.remove("other")
+    assert [folder.name for folder in (models() / ".bases").iterdir()] == [content_hash(shipped)]
+    registry.remove("adapter")
+    assert not [*(models() / ".bases").iterdir()] and [one.name for one in registry.entries()] == ["base"]
