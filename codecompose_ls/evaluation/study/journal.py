@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import codecompose_ls
 from codecompose_ls import folders
@@ -98,7 +99,7 @@ class CellJournal:
         self.folder = folders.cache() / "studies" / task.key
         if fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
-        self._lines = JsonLines(self.folder / "journal.jsonl")
+        self._lines = JsonLines(self.folder / "journal.jsonl", is_good=_is_known)
         self.tuning: Tuning | None = None
         self.asked: dict[str, Asked] = {}
         for value in self._lines.values:
@@ -139,6 +140,14 @@ class CellJournal:
         self._lines.close()
         if self.is_complete:
             shutil.rmtree(self.model, ignore_errors=True)
+
+
+def _is_known(value: Any) -> bool:
+    try:
+        Tuning.from_json(value["tuning"]) if "tuning" in value else Asked.from_json(value)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return False
+    return True
 
 
 def _digest(documents: Sequence[Document]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from codecompose_ls.evaluation.hidden_lines import Case
 from codecompose_ls.evaluation.study.answers import Answer
 from codecompose_ls.evaluation.study.cell import Asked, Part
 from codecompose_ls.evaluation.study.execution import run
+from codecompose_ls.evaluation.study.journal import CellJournal
 from codecompose_ls.evaluation.study.plan import PRESETS, Plan, lay_out, options
 from codecompose_ls.evaluation.study.report import tables
 from codecompose_ls.evaluation.study.results import Study
@@ -223,3 +225,13 @@ def test_two_studies_do_not_do_a_cell_at_once(
         first, second = pool.map(run_cell, [task, task])
     assert first == second
     assert judged == [case.id for case in task.cases]
+
+
+def test_a_line_of_a_journal_that_says_nothing_is_cut_off(plan: Plan, projects: list[Path]) -> None:
+    task = lay_out(replace(plan, strategies=(), objectives=(), language_from=None, seed=9), projects[:1]).tasks[0]
+    path = folders.cache() / "studies" / task.key / "journal.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"case": "x"}\n{}\n')
+    with closing(CellJournal(task)) as journal:
+        assert journal.asked == {} and journal.waiting
+    assert path.read_text() == ""
