@@ -84,7 +84,11 @@ def hold(rules: Rules) -> bool:
 
 
 def is_code(text: str) -> bool:
-    """Return whether people may have written it: words in lines, not a table of numbers, not a bundle."""
+    """Return whether people may have written it: words in lines, not a table of numbers, not a bundle.
+
+    More lenient than `tuning.filters`, on purpose: what is found once too often costs a suggestion, what is learnt
+    stays. Names count in every script here.
+    """
     lines = text.split("\n")
     if len(text) > _LONG_LINES * len(lines) or max(map(len, lines)) > _LONGEST_LINE:
         return False
