@@ -99,10 +99,12 @@ def read(connection: sqlite3.Connection, table: str, conditions: Mapping[str, st
 def forget(connection: sqlite3.Connection, *, now: float) -> None:
     """Delete some events that are too old or too many, the oldest first, and states that have nothing more to come.
 
-    The last event stays whatever its age, since numbers go on from it.
+    The last event stays whatever its age, since numbers go on from it; so does what a team's service is still to get, as
+    a clock that jumps makes events old in a moment.
     """
     not_last = "number < (SELECT max(number) FROM event)"
-    old = f"SELECT number FROM event WHERE at < ? AND {not_last} LIMIT ?"
+    is_sent = "number <= coalesce((SELECT max(number) FROM sent), number)"
+    old = f"SELECT number FROM event WHERE at < ? AND {not_last} AND {is_sent} LIMIT ?"
     connection.execute(f"DELETE FROM event WHERE number IN ({old})", (now - KEEP_DAYS * 86_400, _STEP))
     if _bytes(connection) > KEEP_BYTES:
         first = f"SELECT number FROM event WHERE {not_last} ORDER BY number LIMIT ?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -138,6 +139,26 @@ def test_a_database_that_follows_nobody_is_not_opened_to_leave_anybody(path: Pat
     with closing(connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM sent").fetchone() == (0,)
     assert service.got == [3]
+
+
+def test_a_clock_that_jumps_costs_the_team_nothing(path: Path, spool: Spool) -> None:
+    following(path)
+    record(path, 1, 2)
+    later = time.time() + 400 * 86_400
+    store = Store(path, report=pytest.fail, now=lambda: later)
+    store.record(Event(Kind.TYPED, "python", characters=3))
+    store.close(timeout_s=60)
+    service = Scripted()
+    with service.client() as client:
+        assert spool.send(client) == 3
+    assert service.got == [1, 2, 3]
+    # What has been sent goes when it is old.
+    record(path, 4)
+    store = Store(path, report=pytest.fail, now=lambda: later)
+    store.record(Event(Kind.TYPED, "python", characters=5))
+    store.close(timeout_s=60)
+    with closing(sqlite3.connect(path)) as connection:
+        assert [characters for (characters,) in connection.execute("SELECT characters FROM event")] == [3, 4, 5]
 
 
 def test_after_a_purge_new_events_are_sent_again(path: Path, spool: Spool) -> None:
