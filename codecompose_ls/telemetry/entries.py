@@ -99,8 +99,8 @@ def read(connection: sqlite3.Connection, table: str, conditions: Mapping[str, st
 def forget(connection: sqlite3.Connection, *, now: float) -> None:
     """Delete some events that are too old or too many, the oldest first, and states that have nothing more to come.
 
-    The last event stays whatever its age, since numbers go on from it; so does what a team's service is still to get, as
-    a clock that jumps makes events old in a moment.
+    The last event stays whatever its age, since numbers go on from it; so does what a team's service is still to get,
+    as a clock that jumps makes events old in a moment.
     """
     not_last = "number < (SELECT max(number) FROM event)"
     is_sent = "number <= coalesce((SELECT max(number) FROM sent), number)"
