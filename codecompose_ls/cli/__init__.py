@@ -69,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         print(f"codecompose-ls: {needs}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print("codecompose-ls: there is not enough memory; close something and try again", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

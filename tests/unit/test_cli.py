@@ -264,6 +264,14 @@ def test_a_reader_that_leaves_is_no_error(database: Path) -> None:
         assert process.returncode == 0
 
 
+def test_too_little_memory_costs_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("codecompose_ls.models.registry.entries", exhausted)
+    assert "not enough memory" in one_line(capsys, ["models", "list"])
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
 def test_a_full_disk_costs_one_line() -> None:
     with open("/dev/full", "w") as full:
