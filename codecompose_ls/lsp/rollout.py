@@ -26,8 +26,6 @@ EVERY_S = 3600.0
 #: More than any roll-out file needs.
 MOST_BYTES = 1 << 20
 
-_CONNECT_S, _READ_S = 5.0, 30.0
-
 logger = logging.getLogger(__name__)
 
 
@@ -49,10 +47,8 @@ def fetch(service: Service) -> None:
     """Ask a service once, and keep what it hands out; a service that does not answer changes nothing. Blocks."""
     import httpx
 
-    timeout = httpx.Timeout(_READ_S, connect=_CONNECT_S)
-    verify = service.url.startswith("https:")
     try:
-        with httpx.Client(timeout=timeout, trust_env=not service.is_local, verify=verify) as http:
+        with service.client() as http:
             response = http.get(service.url + PATH, headers=dict(service.headers))
         if response.status_code == 404:
             client.forget()

@@ -19,6 +19,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from codecompose_ls.errors import InputError
 from codecompose_ls.telemetry import entries, feedback
 from codecompose_ls.telemetry.database import Transaction, connect
 from codecompose_ls.telemetry.wire import to_json
@@ -55,6 +56,25 @@ class Service:
     headers: Mapping[str, str]
     #: A proxy has no business between us and this machine.
     is_local: bool = False
+
+    def client(self, *, transport: httpx.BaseTransport | None = None) -> httpx.Client:
+        """Return a client as the environment wants it; raises `InputError` where that names what cannot be used."""
+        import httpx
+
+        try:
+            return httpx.Client(
+                timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S),
+                transport=transport,
+                trust_env=not self.is_local,
+                # Where nothing is encrypted there are no certificates to read from disk.
+                verify=self.url.startswith("https:"),
+            )
+        except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+            # Not in its words: they may hold a proxy's password.
+            raise InputError(
+                "the proxy or the certificates that the environment names cannot be used: see HTTPS_PROXY, ALL_PROXY, "
+                "NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+            ) from error
 
 
 class Spool:
@@ -138,7 +158,7 @@ class Spool:
 
     def send_feedback_now(self) -> None:
         """Send feedback on the thread of whoever has just given it; what cannot be sent now is sent with the events."""
-        with self._client() as client, suppress(*_troubles()):
+        with suppress(InputError, *_troubles()), self._service.client(transport=self._transport) as client:
             self.send_feedback(client)
 
     def _post(self, client: httpx.Client, path: str, body: dict[str, object]) -> None:
@@ -157,19 +177,13 @@ class Spool:
             is_final=response.status_code in (400, 413, 422),
         )
 
-    def _client(self) -> httpx.Client:
-        import httpx
-
-        return httpx.Client(
-            timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S),
-            transport=self._transport,
-            trust_env=not self._service.is_local,
-            # Where nothing is encrypted there are no certificates to read from disk.
-            verify=self._service.url.startswith("https:"),
-        )
-
     def _work(self) -> None:
-        with self._client() as client:
+        try:
+            client = self._service.client(transport=self._transport)
+        except InputError as error:
+            self._report(f"events do not reach the team service at {self._service.url}: {error}")
+            return
+        with client:
             wait_s = 0.0
             while not self._is_closed.wait(wait_s):
                 try:

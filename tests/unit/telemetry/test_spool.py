@@ -220,6 +220,30 @@ def test_a_service_that_takes_fewer_at_once(path: Path, spool: Spool) -> None:
     assert service.got == list(range(1, 101))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ALL_PROXY", "nonsense://host"), ("HTTPS_PROXY", "http://user:secret@[::1"), ("SSL_CERT_FILE", "/missing")],
+)
+def test_an_environment_that_no_client_can_use_costs_one_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    following(path)
+    record(path, 1)
+    monkeypatch.setenv(name, value)
+    lines: list[str] = []
+    reported = threading.Event()
+
+    def report(line: str) -> None:
+        lines.append(line)
+        reported.set()
+
+    spool = Spool(path, Service("https://team.example", {}), report=report)
+    spool.start()
+    assert reported.wait(10)
+    spool.send_feedback_now()
+    assert len(lines) == 1 and "proxy or the certificates" in lines[0] and "secret" not in lines[0]
+
+
 def test_a_service_that_is_not_there_is_reported_once_and_nobody_waits(path: Path) -> None:
     following(path)
     record(path, 1)
