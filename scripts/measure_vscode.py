@@ -175,11 +175,7 @@ def main() -> None:
     )
     for kind, typed in kinds.items():
         print(line(f"{kind}, to ghost text on the screen", times(typed)))
-        print(
-            line(
-                "  of it the server, request to answer (the rest is VS Code: it waits 50 ms before it asks)", own[kind]
-            )
-        )
+        print(line("  of it the server, request to answer", own[kind]))
     print(line("a key that the ghost text on the screen said already", times(key for key in shown if key.was_there)))
     print("VS Code waits 50 ms after a key before it asks.")
     print(f"nothing suggested within {PATIENCE_MS} ms: {sum(key.ms is None for key in keys)} keys")
