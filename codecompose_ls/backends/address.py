@@ -1,11 +1,10 @@
-"""Where a model server is: what its address may be, and whether it is this machine.
+"""Where a model server is, and what its address may be.
 
 No code leaves the machine unless the user names another one: every default is a loopback address.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from codecompose_ls.errors import InputError
@@ -36,14 +35,3 @@ def host_of(url: str) -> str:
 def path_of(url: str) -> str:
     """Return what follows the host."""
     return urlsplit(url).path
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether what is sent there stays on this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from codecompose_ls.backends.address import is_loopback
 from codecompose_ls.backends.chat import Chat, RemoteChat
 from codecompose_ls.backends.connect import LOCAL, connect_chat, connect_remote
 from codecompose_ls.backends.dialect import Message
 from codecompose_ls.backends.failures import Refused
 from codecompose_ls.backends.remote import RemoteBackend
+from codecompose_ls.connection import is_loopback
 from codecompose_ls.errors import BackendError, CodeComposeError
 from codecompose_ls.settings import Settings
 from codecompose_ls.types import Context, Piece, Sampling

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 from codecompose_ls import __version__
 from codecompose_ls.backends.api_key import ApiKey
 from codecompose_ls.backends.circuit import Circuit
-from codecompose_ls.backends.connection import connection
 from codecompose_ls.backends.events import ANSWER_BYTES, ENDED, Json, complaint, events, parsed
 from codecompose_ls.backends.failures import Busy, Failures, Refused
 from codecompose_ls.backends.request import Patience, Request
+from codecompose_ls.connection import connection
 from codecompose_ls.errors import BackendError
 from codecompose_ls.types import Piece
 
@@ -68,7 +68,10 @@ class Client:
             "Accept-Encoding": "identity",
             **key.headers(),
         }
-        self._http = connection(url, headers, transport=transport)
+        import httpx
+
+        limits = httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=60)
+        self._http = connection(httpx.AsyncClient, url, headers=headers, limits=limits, transport=transport)
 
     async def stream(
         self, request: Request, read: Callable[[Json], Piece | None], *, patience: Patience | None = None

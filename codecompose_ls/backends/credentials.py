@@ -12,48 +12,47 @@ from collections.abc import Iterator
 
 from codecompose_ls.index.secrets import SecretPattern, Span, entropy, find_secrets
 
-
-def _pattern(kind: str, anchors: str, regex: str) -> SecretPattern:
-    return SecretPattern(kind, tuple(anchors.split("|")), re.compile(regex))
-
-
 #: Formats of issuers, by their look alone; anchors as in `index.secrets`.
 _ISSUED = (
-    _pattern("Slack token", "xapp-", r"\bxapp-\d-[A-Z0-9]+-\d+-[0-9a-f]{32,}"),
-    _pattern("Slack token", "xoxe.", r"\bxoxe\.xox[bp]-\d-[A-Za-z0-9]{40,}"),
-    _pattern("Stripe webhook", "whsec_", r"\bwhsec_[A-Za-z0-9+/]{24,}"),
-    _pattern("Mailgun key", "key-", r"\bkey-[0-9a-f]{32}\b"),
-    _pattern("Twilio key", "SK", r"\bSK[0-9a-f]{32}\b"),
-    _pattern("Telegram token", ":AA", r"\b\d{8,10}:AA[A-Za-z0-9_-]{33}\b"),
-    _pattern("Discord token", ".", r"(?<=[A-Za-z0-9_-]{24})\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}\b"),
-    _pattern("Discord webhook", "/api/webhooks/", r"/api/webhooks/\d+/[A-Za-z0-9_-]{60,}"),
-    _pattern("DigitalOcean token", "_v1_", r"\bdo[opr]_v1_[0-9a-f]{64}\b"),
-    _pattern("Shopify token", "shpat_|shpca_|shppa_|shpss_", r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b"),
-    _pattern("Linear key", "lin_api_", r"\blin_api_[A-Za-z0-9]{40}\b"),
-    _pattern("Vault token", "hvs.|hvb.", r"\bhv[sb]\.[A-Za-z0-9_-]{24,}"),
-    _pattern("Databricks token", "dapi", r"\bdapi[0-9a-f]{32}\b"),
-    _pattern("Doppler token", "dp.", r"\bdp\.(?:pt|st|ct|sa)\.[A-Za-z0-9]{40,}"),
-    _pattern("Square token", "sq0", r"\bsq0(?:atp|csp)-[A-Za-z0-9_-]{22,}"),
-    _pattern("age key", "AGE-SECRET-KEY-1", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}\b"),
-    _pattern("Hugging Face token", "hf_", r"\bhf_[A-Za-z0-9]{30,}\b"),
-    _pattern("Terraform token", ".atlasv1.", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,}"),
-    _pattern("crypted password", "$2", r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}"),
-    _pattern("crypted password", "$", r"\$(?:1|5|6|y|apr1)\$(?:[^\s$:'\"]{1,40}\$){1,3}[./A-Za-z0-9]{22,}"),
+    SecretPattern.of("Slack token", "xapp-", r"\bxapp-\d-[A-Z0-9]+-\d+-[0-9a-f]{32,}"),
+    SecretPattern.of("Slack token", "xoxe.", r"\bxoxe\.xox[bp]-\d-[A-Za-z0-9]{40,}"),
+    SecretPattern.of("Stripe webhook", "whsec_", r"\bwhsec_[A-Za-z0-9+/]{24,}"),
+    SecretPattern.of("Mailgun key", "key-", r"\bkey-[0-9a-f]{32}\b"),
+    SecretPattern.of("Twilio key", "SK", r"\bSK[0-9a-f]{32}\b"),
+    SecretPattern.of("Telegram token", ":AA", r"\b\d{8,10}:AA[A-Za-z0-9_-]{33}\b"),
+    SecretPattern.of("Discord token", ".", r"(?<=[A-Za-z0-9_-]{24})\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}\b"),
+    SecretPattern.of("Discord webhook", "/api/webhooks/", r"/api/webhooks/\d+/[A-Za-z0-9_-]{60,}"),
+    SecretPattern.of("DigitalOcean token", "_v1_", r"\bdo[opr]_v1_[0-9a-f]{64}\b"),
+    SecretPattern.of("Shopify token", "shpat_|shpca_|shppa_|shpss_", r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b"),
+    SecretPattern.of("Linear key", "lin_api_", r"\blin_api_[A-Za-z0-9]{40}\b"),
+    SecretPattern.of("Vault token", "hvs.|hvb.", r"\bhv[sb]\.[A-Za-z0-9_-]{24,}"),
+    SecretPattern.of("Databricks token", "dapi", r"\bdapi[0-9a-f]{32}\b"),
+    SecretPattern.of("Doppler token", "dp.", r"\bdp\.(?:pt|st|ct|sa)\.[A-Za-z0-9]{40,}"),
+    SecretPattern.of("Square token", "sq0", r"\bsq0(?:atp|csp)-[A-Za-z0-9_-]{22,}"),
+    SecretPattern.of("age key", "AGE-SECRET-KEY-1", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}\b"),
+    SecretPattern.of("Hugging Face token", "hf_", r"\bhf_[A-Za-z0-9]{30,}\b"),
+    SecretPattern.of("Terraform token", ".atlasv1.", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,}"),
+    SecretPattern.of("crypted password", "$2", r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}"),
+    SecretPattern.of("crypted password", "$", r"\$(?:1|5|6|y|apr1)\$(?:[^\s$:'\"]{1,40}\$){1,3}[./A-Za-z0-9]{22,}"),
 )
 #: Where a value is a credential if it looks like one; anchors are in lower case.
 _PLACES = (
-    _pattern("header", "bearer|basic|token", r"(?i)\b(?:bearer|basic|token)[ \t]+(?P<value>[\w.~+/-]{16,}={0,2})"),
-    _pattern("password in a URL", "://", r"://[^\s/:@'\"<>{}]{0,64}:(?P<value>[^\s/@'\"<>{}]{4,100})@[A-Za-z0-9\[]"),
-    _pattern(".netrc", "password", r"(?i)\blogin\s+\S{1,100}\s+password\s+(?P<value>\S{6,100})"),
-    _pattern("command line", "-u|--user", r"(?:-u|--user)[ =]['\"]?[^\s:'\"]{1,64}:(?P<value>[^\s'\"]{6,100})"),
-    _pattern("command line", "mysql", r"\bmysql\w*\b[^\n]{0,200}?\s-p(?P<value>[^\s'\"]{6,100})"),
-    _pattern("XML", "</", r"(?i)<[\w.:-]{0,40}(?:password|secret|token|key)>(?P<value>[^<\s]{6,400})</"),
-    _pattern(
+    SecretPattern.of(
+        "header", "bearer|basic|token", r"(?i)\b(?:bearer|basic|token)[ \t]+(?P<value>[\w.~+/-]{16,}={0,2})"
+    ),
+    SecretPattern.of(
+        "password in a URL", "://", r"://[^\s/:@'\"<>{}]{0,64}:(?P<value>[^\s/@'\"<>{}]{4,100})@[A-Za-z0-9\[]"
+    ),
+    SecretPattern.of(".netrc", "password", r"(?i)\blogin\s+\S{1,100}\s+password\s+(?P<value>\S{6,100})"),
+    SecretPattern.of("command line", "-u|--user", r"(?:-u|--user)[ =]['\"]?[^\s:'\"]{1,64}:(?P<value>[^\s'\"]{6,100})"),
+    SecretPattern.of("command line", "mysql", r"\bmysql\w*\b[^\n]{0,200}?\s-p(?P<value>[^\s'\"]{6,100})"),
+    SecretPattern.of("XML", "</", r"(?i)<[\w.:-]{0,40}(?:password|secret|token|key)>(?P<value>[^<\s]{6,400})</"),
+    SecretPattern.of(
         "XML",
         "value=",
         r"(?i)(?:password|secret|token|key)[\"']\s{1,9}value=[\"'](?P<value>[^\"'\n]{6,400})",
     ),
-    _pattern("Docker", '"auth"', r"\"auth\"\s*:\s*\"(?P<value>[A-Za-z0-9+/]{12,}={0,2})\""),
+    SecretPattern.of("Docker", '"auth"', r"\"auth\"\s*:\s*\"(?P<value>[A-Za-z0-9+/]{12,}={0,2})\""),
 )
 #: A pair of a connection string or of a URL's query, and its name, which is no argument of a call.
 _PAIR = re.compile(r"(?<=[A-Za-z])=(?P<value>[^\s;&\"'(),\[\]{}<>=]{6,400}=*)(?=[;&\"'\s]|\Z)")
@@ -111,15 +110,13 @@ def find_credentials(text: str) -> tuple[Span, ...]:
 def _candidates(text: str) -> Iterator[Span]:
     yield from _keys(text)
     for pattern in _ISSUED:
-        if any(anchor in text for anchor in pattern.anchors):
-            for match in pattern.regex.finditer(text):
-                yield Span(*match.span(), pattern.kind)
+        for match in pattern.find(text):
+            yield Span(*match.span(), pattern.kind)
     lower = text.lower()
     for pattern in _PLACES:
-        if any(anchor in lower for anchor in pattern.anchors):
-            for match in pattern.regex.finditer(text):
-                if _is_telling(match["value"]):
-                    yield Span(*match.span("value"), pattern.kind)
+        for match in pattern.find(text, lower=lower):
+            if _is_telling(match["value"]):
+                yield Span(*match.span("value"), pattern.kind)
     yield from _pairs(text)
     yield from _assigned(text)
     for match in _LITERAL.finditer(text):

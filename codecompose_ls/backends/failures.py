@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from codecompose_ls.backends.api_key import VARIABLE, ApiKey
-from codecompose_ls.backends.connection import goes_by_proxy
 from codecompose_ls.backends.request import Patience
+from codecompose_ls.connection import goes_by_proxy
 from codecompose_ls.errors import BackendError
 
 if TYPE_CHECKING:

@@ -31,39 +31,45 @@ class SecretPattern:
     anchors: tuple[str, ...]
     regex: re.Pattern[str]
 
+    @classmethod
+    def of(cls, kind: str, anchors: str, regex: str) -> SecretPattern:
+        """Compile a pattern; `|` stands between anchors."""
+        return cls(kind, tuple(anchors.split("|")), re.compile(regex))
 
-def _pattern(kind: str, anchors: str, regex: str) -> SecretPattern:
-    return SecretPattern(kind, tuple(anchors.split("|")), re.compile(regex))
+    def find(self, text: str, *, lower: str | None = None) -> Iterator[re.Match[str]]:
+        """Yield the matches in a text; `lower` is the text to look for anchors in, where they are in lower case."""
+        if any(anchor in (text if lower is None else lower) for anchor in self.anchors):
+            yield from self.regex.finditer(text)
 
 
 #: Formats that are secrets by their look alone.
 PATTERNS: tuple[SecretPattern, ...] = (
-    _pattern(
+    SecretPattern.of(
         "private key",
         "PRIVATE KEY",
         r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,.\-\s\\'\"]{32,}",
     ),
-    _pattern("AWS access key", "AKIA|ASIA|ABIA|ACCA", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
-    _pattern("GitHub token", "ghp_|gho_|ghu_|ghs_|ghr_", r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
-    _pattern("GitHub fine-grained token", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{60,255}\b"),
-    _pattern("GitLab token", "glpat-|gldt-|glptt-|glrt-", r"\bgl(?:pat|dt|ptt|rt)-[A-Za-z0-9_-]{20,}"),
-    _pattern("Slack token", "xox", r"\bxox[abposr]-[A-Za-z0-9-]{20,}"),
-    _pattern(
+    SecretPattern.of("AWS access key", "AKIA|ASIA|ABIA|ACCA", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
+    SecretPattern.of("GitHub token", "ghp_|gho_|ghu_|ghs_|ghr_", r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
+    SecretPattern.of("GitHub fine-grained token", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{60,255}\b"),
+    SecretPattern.of("GitLab token", "glpat-|gldt-|glptt-|glrt-", r"\bgl(?:pat|dt|ptt|rt)-[A-Za-z0-9_-]{20,}"),
+    SecretPattern.of("Slack token", "xox", r"\bxox[abposr]-[A-Za-z0-9-]{20,}"),
+    SecretPattern.of(
         "Slack webhook", "hooks.slack.com", r"hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}"
     ),
-    _pattern("Google API key", "AIza", r"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
-    _pattern("Google OAuth secret", "GOCSPX-", r"\bGOCSPX-[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])"),
-    _pattern("Stripe key", "k_live_|k_test_", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{20,}\b"),
-    _pattern(
+    SecretPattern.of("Google API key", "AIza", r"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
+    SecretPattern.of("Google OAuth secret", "GOCSPX-", r"\bGOCSPX-[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])"),
+    SecretPattern.of("Stripe key", "k_live_|k_test_", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{20,}\b"),
+    SecretPattern.of(
         "OpenAI or Anthropic key",
         "sk-",
         r"\bsk-(?:ant-|proj-)?(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9]{4,}[A-Za-z0-9_-]{28,}",
     ),
-    _pattern("Hugging Face token", "hf_", r"\bhf_[A-Za-z]{34}\b"),
-    _pattern("PyPI token", "pypi-AgE", r"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
-    _pattern("npm token", "npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
-    _pattern("SendGrid key", "SG.", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"),
-    _pattern("JSON web token", "eyJ", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
+    SecretPattern.of("Hugging Face token", "hf_", r"\bhf_[A-Za-z]{34}\b"),
+    SecretPattern.of("PyPI token", "pypi-AgE", r"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
+    SecretPattern.of("npm token", "npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
+    SecretPattern.of("SendGrid key", "SG.", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"),
+    SecretPattern.of("JSON web token", "eyJ", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
 )
 
 _ASSIGNMENT = re.compile(
@@ -169,9 +175,8 @@ def is_random(literal: str) -> bool:
 
 def _candidates(text: str) -> Iterator[Span]:
     for pattern in PATTERNS:
-        if any(anchor in text for anchor in pattern.anchors):
-            for match in pattern.regex.finditer(text):
-                yield Span(match.start(), match.end(), pattern.kind)
+        for match in pattern.find(text):
+            yield Span(*match.span(), pattern.kind)
     for sign in _assigned(text):
         for match in _ASSIGNMENT.finditer(text, max(0, sign.end() - _BEFORE_CHARS), sign.end() + _BEHIND_CHARS):
             if is_random(match["literal"]):

@@ -119,7 +119,7 @@ def _service(url: str, database: Path) -> Service:
     # A database in trouble is reported by whoever sends from it.
     with suppress(sqlite3.Error, OSError), closing(connect(database)) as connection:
         follow(database, connection, checked)
-    return Service(checked, headers, is_local=address.is_loopback(checked))
+    return Service(checked, headers)
 
 
 def _unfollow(path: Path) -> None:

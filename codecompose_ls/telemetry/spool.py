@@ -19,6 +19,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from codecompose_ls.connection import connection
 from codecompose_ls.errors import InputError
 from codecompose_ls.telemetry import entries, feedback
 from codecompose_ls.telemetry.database import Transaction, connect
@@ -54,27 +55,13 @@ class Service:
 
     url: str
     headers: Mapping[str, str]
-    #: A proxy has no business between us and this machine.
-    is_local: bool = False
 
     def client(self, *, transport: httpx.BaseTransport | None = None) -> httpx.Client:
-        """Return a client as the environment wants it; raises `InputError` where that names what cannot be used."""
+        """Return a client for it, as `connection` does."""
         import httpx
 
-        try:
-            return httpx.Client(
-                timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S),
-                transport=transport,
-                trust_env=not self.is_local,
-                # Where nothing is encrypted there are no certificates to read from disk.
-                verify=self.url.startswith("https:"),
-            )
-        except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
-            # Not in its words: they may hold a proxy's password.
-            raise InputError(
-                "the proxy or the certificates that the environment names cannot be used: see HTTPS_PROXY, ALL_PROXY, "
-                "NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
-            ) from error
+        timeout = httpx.Timeout(_READ_S, connect=_CONNECT_S)
+        return connection(httpx.Client, self.url, timeout=timeout, transport=transport)
 
 
 class Spool:

@@ -211,6 +211,6 @@ def send(data: Path, team: Team) -> None:
     from codecompose_ls.telemetry.spool import Service, Spool
     from tests.unit.service.conftest import HEADERS
 
-    spool = Spool(data / "telemetry.sqlite3", Service(team.url, HEADERS, is_local=True), report=pytest.fail)
+    spool = Spool(data / "telemetry.sqlite3", Service(team.url, HEADERS), report=pytest.fail)
     with httpx.Client(trust_env=False) as client:
         spool.send(client)

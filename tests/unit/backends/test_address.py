@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from codecompose_ls.backends import api_key
-from codecompose_ls.backends.address import check, host_of, is_loopback
+from codecompose_ls.backends.address import check, host_of
+from codecompose_ls.connection import is_loopback
 from codecompose_ls.errors import InputError
 from codecompose_ls.settings import Settings
 

@@ -53,7 +53,7 @@ PLACES = [
     f"<password>‹{drawn(16)}›</password>",
     f'<add key="ApiKey" value="‹{drawn(32)}›"/>',
     f'"auth": "‹{drawn(40)}==›"',
-    f"//registry.npmjs.org/:_authToken=‹{drawn(36)}›",
+    f"//registry.example/:_authToken=‹{drawn(36)}›",
     f'login(user, "‹{drawn(28)}›")',
     f"‹xapp-1-A{drawn(10, '0123456789AB')}-{drawn(13, '123')}-{drawn(64, HEX)}›",
     f"‹whsec_{drawn(32)}›",

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import ipaddress
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from codecompose_ls.backends.address import is_loopback
 from codecompose_ls.errors import InputError
 
 if TYPE_CHECKING:
     import ssl
 
-    import httpx
+T = TypeVar("T")
 
 
-def connection(
-    url: str, headers: Mapping[str, str], *, transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
-    """Return a client for the server at `url`; nothing is sent yet. Redirects are not followed. Raises `InputError`."""
+def connection(kind: Callable[..., T], url: str, **options: Any) -> T:
+    """Return a client, `kind` of httpx's two, for the server at `url`; nothing is sent yet. Raises `InputError`.
+
+    Redirects are not followed. `options` are the client's own.
+    """
     import httpx
 
     certificates = _certificates() if url.startswith("https:") else False
     try:
-        return httpx.AsyncClient(
-            headers=dict(headers),
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=60),
+        return kind(
             # A proxy has no business between us and this machine.
             trust_env=not is_loopback(url),
             # Where nothing is encrypted there are no certificates to read from disk.
             verify=certificates,
-            transport=transport,
+            **options,
         )
     except ImportError as error:
         raise InputError("the proxy in the environment speaks SOCKS: pip install 'httpx[socks]'") from error
@@ -40,6 +39,17 @@ def connection(
             "the proxy in the environment cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are like "
             "http://host:3128, and NO_PROXY is a list of hosts"
         ) from error
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether what is sent there stays on this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def goes_by_proxy(url: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from codecompose_ls.backends.connection import connection
+from codecompose_ls.connection import connection
 from codecompose_ls.errors import InputError
 
 AWAY = "https://gpu.example.invalid/v1"
@@ -42,17 +42,17 @@ def test_what_cannot_be_kept_to_is_one_line(name: str, value: str, line: str, mo
         monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError) as caught:
-        connection(AWAY, {})
+        connection(httpx.AsyncClient, AWAY)
     assert str(caught.value).startswith(line)
     assert "hunter2" not in str(caught.value) and "\n" not in str(caught.value)
     # On this machine there is no proxy, and without encryption there are no certificates.
-    connection("http://127.0.0.1:8000/v1", {})
+    connection(httpx.AsyncClient, "http://127.0.0.1:8000/v1")
 
 
 def test_socks_says_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     try:
-        connection(AWAY, {})
+        connection(httpx.AsyncClient, AWAY)
     except InputError as error:
         assert str(error) == "the proxy in the environment speaks SOCKS: pip install 'httpx[socks]'"
 
@@ -75,9 +75,9 @@ async def test_a_certificate_of_ones_own_is_good_on_this_machine_too(
 
     async with await asyncio.start_server(answer, "localhost", 0, ssl=context) as server:
         url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
-        async with connection(url, {}) as stranger:
+        async with connection(httpx.AsyncClient, url) as stranger:
             with pytest.raises(httpx.ConnectError, match="certificate"):
                 await stranger.get(url)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        async with connection(url, {}) as known:
+        async with connection(httpx.AsyncClient, url) as known:
             assert (await known.get(url)).status_code == 204
